@@ -1,0 +1,88 @@
+import type { Random } from "./random.ts"
+
+/** The text whose characters are these bytes: SIP is scanned so, and written back unharmed. */
+export function fromLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
+  return bytes
+}
+
+const CHUNK = 8_192
+
+export function toLatin1(bytes: Uint8Array): string {
+  if (bytes.length <= CHUNK) return String.fromCharCode(...bytes)
+  let text = ""
+  for (let i = 0; i < bytes.length; i += CHUNK) {
+    text += String.fromCharCode(...bytes.subarray(i, i + CHUNK))
+  }
+  return text
+}
+
+export const toUtf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** The text of UTF-8 bytes; undefined where they are not UTF-8. */
+export function fromUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return strictUtf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true })
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  let difference = 0
+  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ b[i]!
+  return difference === 0
+}
+
+export const randomBytes = (random: Random, count: number): Uint8Array =>
+  Uint8Array.from({ length: count }, () => Math.floor(256 * random.next()))
+
+const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+/** Base64url without padding. RFC 4648 §5. */
+export function toBase64Url(bytes: Uint8Array): string {
+  let text = ""
+  for (let i = 0; i < bytes.length; i += 3) {
+    const left = bytes.length - i
+    const group = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0)
+    text += DIGITS[group >> 18]! + DIGITS[(group >> 12) & 63]!
+    if (left > 1) text += DIGITS[(group >> 6) & 63]!
+    if (left > 2) text += DIGITS[group & 63]!
+  }
+  return text
+}
+
+const VALUES = new Map([...DIGITS].map((digit, value) => [digit, value]))
+VALUES.set("+", 62).set("/", 63)
+
+/** Bytes of base64 or base64url, padded or not; undefined where a character is neither. */
+export function fromBase64(text: string): Uint8Array | undefined {
+  const digits = text.replace(/=+$/, "")
+  if (digits.length % 4 === 1) return undefined
+  const bytes = new Uint8Array(Math.floor((digits.length * 3) / 4))
+  let group = 0
+  let at = 0
+  for (let i = 0; i < digits.length; i++) {
+    const value = VALUES.get(digits[i]!)
+    if (value === undefined) return undefined
+    group = ((group << 6) | value) & 0xffffff
+    if (i % 4 === 1) bytes[at++] = (group >> 4) & 255
+    if (i % 4 === 2) bytes[at++] = (group >> 2) & 255
+    if (i % 4 === 3) bytes[at++] = group & 255
+  }
+  return bytes
+}

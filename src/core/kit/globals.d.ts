@@ -1,0 +1,8 @@
+// The only names that the core takes from its surroundings. No clock, no timers, no sockets.
+declare class TextEncoder {
+  encode(text: string): Uint8Array
+}
+declare class TextDecoder {
+  constructor(encoding: "utf-8", options?: { fatal?: boolean })
+  decode(bytes: Uint8Array): string
+}

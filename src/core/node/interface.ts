@@ -1,0 +1,158 @@
+import type { Cryptography, Identity } from "../identity/certificate.ts"
+import type { Address } from "../kit/address.ts"
+import type { CountEffect, LogEffect } from "../kit/log.ts"
+import type { Machine } from "../kit/machine.ts"
+import type { Random } from "../kit/random.ts"
+import type { OverlayEffect, OverlayInput, Ticket } from "../overlay/interface.ts"
+import type { Configuration } from "../reload/configuration.ts"
+import type { SipEffect, SipInput } from "../service/sip-server-interface.ts"
+import type { Hop, Listener } from "../sip/transport.ts"
+import type { StorageChange } from "../storage/change.ts"
+
+/** What an operator asks of a running node. Passwords come as they are and leave the node never. */
+export type NodeCommand =
+  /** `replace: false` refuses names that exist. All nodes know the users when the answer comes. */
+  | {
+      readonly kind: "put-users"
+      readonly users: readonly { readonly name: string; readonly password: string }[]
+      readonly mode: "add" | "import" | "change-password"
+    }
+  | { readonly kind: "remove-user"; readonly name: string }
+  | { readonly kind: "list-users" }
+  | { readonly kind: "lookup"; readonly aor: string }
+  | { readonly kind: "drain" }
+
+export interface LookupBinding {
+  readonly contact: string
+  readonly edge: string
+  readonly transport: string
+  readonly source: string
+  readonly expires: number
+  readonly q: number
+  /** How a call would reach it now: straight to the Contact, by its Path, or over its edge's flow. */
+  readonly reachedBy: "contact" | "path" | "flow"
+  readonly edgeAlive: boolean
+}
+
+export type NodeAnswer =
+  | { readonly kind: "users-put"; readonly count: number }
+  | { readonly kind: "user-removed"; readonly name: string }
+  | { readonly kind: "users"; readonly names: readonly string[] }
+  | {
+      readonly kind: "found"
+      readonly aor: string
+      readonly user: boolean
+      readonly bindings: readonly LookupBinding[]
+      readonly resource: string
+      readonly responsible: string
+      readonly copies: readonly string[]
+      readonly steps: readonly {
+        readonly what: string
+        readonly responder: string
+        readonly hops: number
+        readonly milliseconds: number
+      }[]
+    }
+  | { readonly kind: "drained" }
+  /** `code` is stable: user-exists, no-such-user, bad-name, unavailable. `cause`: what, why, what to do. */
+  | {
+      readonly kind: "refused"
+      readonly code: "user-exists" | "no-such-user" | "bad-name" | "unavailable"
+      readonly cause: string
+    }
+
+type SocketInput = Extract<SipInput, { kind: "received" | "flow-closed" | "send-failed" | "resolved" }>
+type LinkInput = Extract<
+  OverlayInput,
+  {
+    kind:
+      | "start"
+      | "link-opened"
+      | "link-failed"
+      | "link-received"
+      | "link-closed"
+      | "persisted"
+      | "persist-failed"
+  }
+>
+
+export type NodeInput =
+  | SocketInput
+  | LinkInput
+  | { readonly kind: "command"; readonly ticket: Ticket; readonly command: NodeCommand }
+
+/** A hop whose node has been found by AppAttach: the host opens SIP/TLS to it and expects its certificate. */
+export type ResolvedHop =
+  | Exclude<Hop, { kind: "node" }>
+  | { readonly kind: "node"; readonly node: string; readonly address: Address }
+
+type SocketEffect = Extract<SipEffect, { kind: "close-flow" | "resolve" }>
+type LinkEffect = Extract<OverlayEffect, { kind: "open-link" | "link-send" | "close-link" | "persist" }>
+
+export type NodeEffect =
+  | { readonly kind: "send"; readonly id: string; readonly hop: ResolvedHop; readonly bytes: Uint8Array }
+  | SocketEffect
+  | LinkEffect
+  | { readonly kind: "answer"; readonly ticket: Ticket; readonly answer: NodeAnswer }
+  /** The node's health changed: what `/healthz` says. */
+  | { readonly kind: "health"; readonly health: Health }
+  | LogEffect
+  | CountEffect
+
+export type Health =
+  | { readonly state: "joining" | "draining" | "drained" }
+  | { readonly state: "healthy" }
+  | { readonly state: "unhealthy"; readonly cause: string }
+
+export interface NodeSettings {
+  readonly identity: Identity
+  readonly cryptography: Cryptography
+  readonly random: Random
+  readonly configuration: Configuration
+  /** RELOAD port as others reach it; SIP between nodes uses it too. */
+  readonly advertised: Address
+  readonly listeners: readonly Listener[]
+  readonly aliases: readonly string[]
+  readonly trusted: readonly string[]
+  /** 32 bytes that all nodes of the fabric share, by epoch; the last signs, all verify. */
+  readonly fabricKeys: readonly { readonly epoch: number; readonly key: Uint8Array }[]
+  readonly digestAlgorithms: readonly ("MD5" | "SHA-256")[]
+  readonly version: string
+}
+
+/** What `status` shows of one node of the fabric. */
+export interface NodeStatus {
+  readonly version: string
+  readonly node: string
+  readonly domain: string
+  readonly overlay: string
+  readonly health: Health
+  readonly uptimeSeconds: number
+  readonly advertised: string
+  readonly roles: readonly string[]
+  /** Living nodes, this one included, and how many of them serve each role. */
+  readonly nodes: readonly {
+    readonly node: string
+    readonly address: string
+    readonly roles: readonly string[]
+    readonly self: boolean
+  }[]
+  readonly roleCounts: Readonly<Record<string, number>>
+  /** How many more nodes may die at once without losing a record, as far as this node knows. */
+  readonly mayDie: number
+  readonly records: { readonly held: number; readonly due: number; readonly short: number }
+  readonly sip: {
+    readonly pendingInvites: number
+    readonly pendingTransactions: number
+    readonly answeredCalls: number
+    readonly registrations: number
+  }
+  readonly certificateDaysLeft: number
+}
+
+/** One Carillon: SIP server, usage and overlay peer. Driven by the host or by the simulator. */
+export interface CarillonNode extends Machine<NodeInput, NodeEffect> {
+  status(now: number): NodeStatus
+  /** Loads what was persisted; before the first input. */
+  restore(changes: readonly StorageChange[]): void
+}

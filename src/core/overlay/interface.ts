@@ -1,0 +1,201 @@
+import type { Certificate, Cryptography, Identity } from "../identity/certificate.ts"
+import type { NodeId } from "../identity/node-id.ts"
+import type { Address } from "../kit/address.ts"
+import type { CountEffect, LogEffect } from "../kit/log.ts"
+import type { Machine } from "../kit/machine.ts"
+import type { Random } from "../kit/random.ts"
+import type { Duration } from "../kit/time.ts"
+import type { ErrorName } from "../reload/codes.ts"
+import type { Configuration } from "../reload/configuration.ts"
+import type { ResourceId } from "../reload/header.ts"
+import type { KindId, StoredData, StoredMetaData, StoredValue } from "../reload/stored-data.ts"
+import type { StorageChange } from "../storage/change.ts"
+import type { KindDefinition } from "../storage/kind.ts"
+
+/** Pairs a question with its answer; chosen by whoever asks. */
+export type Ticket = number
+/** A link's number on this node, given by the host when it is up. Never used twice in a process. */
+export type LinkId = number
+/** An attempt to open a link, numbered by the overlay. */
+export type AttemptId = number
+
+/** What is wanted of a record. `keys` for dictionaries and `ranges` for arrays; neither: everything. */
+export interface Wanted {
+  readonly kind: KindId
+  readonly keys?: readonly Uint8Array[]
+  readonly ranges?: readonly { readonly first: number; readonly last: number }[]
+}
+
+/** Lifetime in seconds. The overlay signs it as this node, at storage time `now`. */
+export interface ValueToStore {
+  readonly kind: KindId
+  readonly value: StoredValue
+  readonly lifetime: number
+}
+
+/** A question that could not be answered: an Error from a peer, or our own finding. */
+export interface Failure {
+  readonly kind: "failed"
+  readonly error: ErrorName
+  /** One sentence: who said so, about what. */
+  readonly cause: string
+}
+
+/** A value whose signature and permission have been checked, and who signed it. */
+export interface VerifiedValue {
+  readonly data: StoredData
+  readonly signer: Certificate
+}
+
+export type OverlayInput =
+  /** Begin. Without addresses this node is the first; otherwise it joins through any of them, and keeps trying. */
+  | { readonly kind: "start"; readonly bootstrap: readonly Address[] }
+  /** TLS is up and the other end has shown this certificate; trust is the overlay's to judge. */
+  | {
+      readonly kind: "link-opened"
+      readonly link: LinkId
+      readonly attempt: AttemptId | undefined
+      readonly certificate: Uint8Array
+      readonly remote: Address
+    }
+  | { readonly kind: "link-failed"; readonly attempt: AttemptId; readonly reason: string }
+  /** Bytes of the link's stream, cut anyhow. */
+  | { readonly kind: "link-received"; readonly link: LinkId; readonly bytes: Uint8Array }
+  | { readonly kind: "link-closed"; readonly link: LinkId; readonly reason: string }
+  | { readonly kind: "persisted"; readonly ticket: Ticket }
+  | { readonly kind: "persist-failed"; readonly ticket: Ticket; readonly reason: string }
+  | {
+      readonly kind: "fetch"
+      readonly ticket: Ticket
+      readonly resource: ResourceId
+      readonly wanted: readonly Wanted[]
+    }
+  | {
+      readonly kind: "stat"
+      readonly ticket: Ticket
+      readonly resource: ResourceId
+      readonly wanted: readonly Wanted[]
+    }
+  | {
+      readonly kind: "store"
+      readonly ticket: Ticket
+      readonly resource: ResourceId
+      readonly values: readonly ValueToStore[]
+    }
+  /** Where does that node take connections of this application (5061: SIP)? RFC 6940 §6.5.2. */
+  | {
+      readonly kind: "app-attach"
+      readonly ticket: Ticket
+      readonly node: NodeId
+      readonly application: number
+    }
+  | { readonly kind: "ping"; readonly ticket: Ticket; readonly node: NodeId }
+  /** Hand everything over, then say Leave; `left` follows. */
+  | { readonly kind: "leave" }
+
+export type OverlayEffect =
+  | { readonly kind: "open-link"; readonly attempt: AttemptId; readonly address: Address }
+  | { readonly kind: "link-send"; readonly link: LinkId; readonly bytes: Uint8Array }
+  | { readonly kind: "close-link"; readonly link: LinkId; readonly reason: string }
+  /** Make it durable, then say `persisted`. Changes of one ticket are all or nothing. */
+  | { readonly kind: "persist"; readonly ticket: Ticket; readonly changes: readonly StorageChange[] }
+  /** We are a peer: what we are responsible for is here. Once for each `start`. */
+  | { readonly kind: "joined" }
+  /** All is handed over and said; the node may stop. */
+  | { readonly kind: "left" }
+  | {
+      readonly kind: "fetched"
+      readonly ticket: Ticket
+      readonly result:
+        | {
+            readonly kind: "found"
+            readonly values: ReadonlyMap<KindId, readonly VerifiedValue[]>
+            readonly path: QueryPath
+          }
+        | Failure
+    }
+  | {
+      readonly kind: "stat-answered"
+      readonly ticket: Ticket
+      readonly result:
+        | {
+            readonly kind: "found"
+            readonly values: ReadonlyMap<KindId, readonly StoredMetaData[]>
+            readonly path: QueryPath
+          }
+        | Failure
+    }
+  | {
+      readonly kind: "stored"
+      readonly ticket: Ticket
+      /** `copies`: holders that have it on disk, the responsible peer included. */
+      readonly result:
+        | { readonly kind: "stored"; readonly copies: number; readonly path: QueryPath }
+        | Failure
+    }
+  | {
+      readonly kind: "app-attached"
+      readonly ticket: Ticket
+      readonly result: { readonly kind: "found"; readonly address: Address } | Failure
+    }
+  | {
+      readonly kind: "pinged"
+      readonly ticket: Ticket
+      readonly result:
+        | { readonly kind: "alive"; readonly roundTrip: Duration; readonly clock: number }
+        | Failure
+    }
+  /** A node became, or is no longer, a living peer. */
+  | { readonly kind: "peer-up"; readonly node: NodeId }
+  | { readonly kind: "peer-down"; readonly node: NodeId }
+  | LogEffect
+  | CountEffect
+
+/** How a question was answered, for `carillon lookup`. */
+export interface QueryPath {
+  readonly responder: NodeId
+  readonly hops: number
+  readonly took: Duration
+}
+
+export interface OverlaySettings {
+  readonly identity: Identity
+  readonly cryptography: Cryptography
+  readonly random: Random
+  readonly configuration: Configuration
+  /** Standard and private Kinds that this node serves. */
+  readonly kinds: readonly KindDefinition[]
+  /** Where others open links to us: our RELOAD port as advertised. */
+  readonly advertised: Address
+  /** What we answer to AppAttach, by application. */
+  readonly applications: ReadonlyMap<number, Address>
+  /** Above this many nodes tables alone are kept instead of a link to everyone. */
+  readonly fullMeshLimit: number
+}
+
+export interface PeerStatus {
+  readonly node: NodeId
+  readonly certificate: Certificate
+  readonly address: Address | undefined
+  readonly linked: boolean
+}
+
+export interface OverlayStatus {
+  readonly state: "starting" | "joining" | "joined" | "leaving" | "left"
+  readonly peers: readonly PeerStatus[]
+  /** Values held, and those of them for which we are the responsible peer. */
+  readonly held: number
+  readonly responsibleFor: number
+  /** Records that fewer holders than due have confirmed. */
+  readonly short: number
+}
+
+export interface Overlay extends Machine<OverlayInput, OverlayEffect> {
+  readonly status: OverlayStatus
+  /** The Resource-ID of a Resource Name: its hash. RFC 6940 §10.2. */
+  resourceId(name: string): ResourceId
+  /** Peers that hold a record, the responsible one first. */
+  holders(resource: ResourceId): readonly NodeId[]
+  /** Loads what was persisted; before `start`. */
+  restore(changes: readonly StorageChange[]): void
+}

@@ -1,0 +1,121 @@
+import { NodeId } from "../identity/node-id.ts"
+import { FormatError } from "../kit/errors.ts"
+import { fromHex, toHex } from "../kit/hex.ts"
+import { type Codec, fixed, mapped, opaque, struct, u8, u16, u32, type Value } from "../wire/codec.ts"
+import type { Reader } from "../wire/reader.ts"
+
+// RFC 6940 §6.3.2: the forwarding header, and what it is made of.
+
+/** The bytes of a Resource-ID as hexadecimal text; with CHORD-RELOAD 32 digits. RFC 6940 §6.3.1.1. */
+export type ResourceId = string & { readonly ResourceId: unique symbol }
+
+export function parseResourceId(text: string): ResourceId {
+  if (!/^([0-9a-f]{2}){1,254}$/.test(text))
+    throw new FormatError(`"${text}" is not a Resource-ID in hexadecimal digits`)
+  return text as ResourceId
+}
+
+export const ResourceId: Codec<ResourceId> = mapped(
+  opaque(u8),
+  (bytes) => parseResourceId(toHex(bytes)),
+  (id) => fromHex(id),
+)
+
+/** Where a message is to go, or came through. RFC 6940 §6.3.2.2. */
+export type Destination =
+  | { readonly kind: "node"; readonly node: NodeId }
+  | { readonly kind: "resource"; readonly resource: ResourceId }
+  | { readonly kind: "opaque-id"; readonly id: Uint8Array }
+  /** The 16-bit form, whose top bit is 1. */
+  | { readonly kind: "short-id"; readonly id: number }
+
+const NODE = 1
+const RESOURCE = 2
+const OPAQUE_ID = 3
+
+const short = (from: Reader, high: number): Destination => ({
+  kind: "short-id",
+  id: ((high & 0x7f) << 8) | from.unsigned(1),
+})
+
+export const Destination: Codec<Destination> = {
+  read(from) {
+    const type = from.unsigned(1)
+    if (type >= 0x80) return short(from, type)
+    const length = from.unsigned(1)
+    switch (type) {
+      case NODE:
+        return { kind: "node", node: from.frame(length, () => NodeId.read(from)) }
+      case RESOURCE:
+        return { kind: "resource", resource: from.frame(length, () => ResourceId.read(from)) }
+      case OPAQUE_ID:
+        return { kind: "opaque-id", id: from.frame(length, () => opaque(u8).read(from)) }
+      default:
+        throw from.fail(`${type} is no destination type`)
+    }
+  },
+  write(value, to) {
+    switch (value.kind) {
+      case "short-id":
+        return to.unsigned(2, 0x8000 | value.id)
+      case "node":
+        to.unsigned(1, NODE)
+        return to.frame(1, () => NodeId.write(value.node, to))
+      case "resource":
+        to.unsigned(1, RESOURCE)
+        return to.frame(1, () => ResourceId.write(value.resource, to))
+      case "opaque-id":
+        to.unsigned(1, OPAQUE_ID)
+        return to.frame(1, () => opaque(u8).write(value.id, to))
+    }
+  },
+}
+
+/** Identifies a request and its response: 64 random bits as 16 hexadecimal digits. */
+export type TransactionId = string & { readonly TransactionId: unique symbol }
+export const TransactionId: Codec<TransactionId> = mapped(
+  fixed(8),
+  (bytes) => toHex(bytes) as TransactionId,
+  (id) => fromHex(id),
+)
+
+export type ForwardingOption = Value<typeof ForwardingOption>
+export const ForwardingOption = struct({ type: u8, flags: u8, value: opaque(u16) })
+export const OptionFlag = { forwardCritical: 1, destinationCritical: 2, responseCopy: 4 } as const
+
+export const RELO_TOKEN = 0xd2454c4f
+export const RELOAD_VERSION = 0x0a
+export const HEADER_LENGTH = 38
+
+/** The fixed 38 bytes. The three lists and the payload follow them. */
+export type FixedHeader = Value<typeof FixedHeader>
+export const FixedHeader = struct({
+  token: u32,
+  /** Low 32 bits of the SHA-1 of the overlay's name. */
+  overlay: u32,
+  configurationSequence: u16,
+  version: u8,
+  ttl: u8,
+  /** Bit 31 always, bit 30 on the last fragment, low 24 bits the offset. §6.7. */
+  fragment: u32,
+  /** Of the whole message with this header, after fragmentation. */
+  length: u32,
+  transaction: TransactionId,
+  maxResponseLength: u32,
+  viaLength: u16,
+  destinationLength: u16,
+  optionsLength: u16,
+})
+
+/** What a forwarding header says, with its lists; the lengths are worked out when it is written. */
+export interface ForwardingHeader {
+  readonly overlay: number
+  readonly configurationSequence: number
+  readonly ttl: number
+  readonly fragment: { readonly last: boolean; readonly offset: number }
+  readonly transaction: TransactionId
+  readonly maxResponseLength: number
+  readonly via: readonly Destination[]
+  readonly destination: readonly Destination[]
+  readonly options: readonly ForwardingOption[]
+}

@@ -1,0 +1,79 @@
+// What a SIP message is to all rooms. RFC 3261 §7. Text is latin1: a character is a byte of the wire.
+
+export interface HeaderField {
+  /** As the header table spells it (`Call-ID`), whatever came in; unknown names as they came. */
+  readonly name: string
+  /** Folds undone, outer white space gone, otherwise as it came. */
+  readonly value: string
+}
+
+export interface SipRequest {
+  readonly kind: "request"
+  readonly method: string
+  /** The Request-URI as it came. */
+  readonly uri: string
+  readonly headers: Headers
+  readonly body: Uint8Array
+}
+
+/** 1xx are provisional, 200 to 699 final. */
+export interface SipResponse {
+  readonly kind: "response"
+  readonly status: number
+  readonly reason: string
+  readonly headers: Headers
+  readonly body: Uint8Array
+}
+
+export type SipMessage = SipRequest | SipResponse
+
+export const isFinal = (response: { readonly status: number }) => response.status >= 200
+
+export const NO_BODY = new Uint8Array()
+
+/** Header fields in their order. Never changed: every change makes another one. */
+export class Headers {
+  readonly fields: readonly HeaderField[]
+
+  constructor(fields: readonly HeaderField[]) {
+    this.fields = fields
+  }
+
+  /** The value of the first field of that name, in any case of letters. */
+  first(name: string): string | undefined {
+    return this.fields.find((field) => isNamed(field, name))?.value
+  }
+
+  /** The values of all fields of that name, a field each, commas unsplit. */
+  all(name: string): readonly string[] {
+    return this.fields.filter((field) => isNamed(field, name)).map((field) => field.value)
+  }
+
+  has(name: string): boolean {
+    return this.fields.some((field) => isNamed(field, name))
+  }
+
+  /** Puts `value` in the place of the first field of that name, and drops the others; appends if none. */
+  with(name: string, value: string): Headers {
+    const at = this.fields.findIndex((field) => isNamed(field, name))
+    if (at < 0) return this.append(name, value)
+    const others = this.fields.filter((field, index) => index === at || !isNamed(field, name))
+    return new Headers(others.map((field) => (isNamed(field, name) ? { name, value } : field)))
+  }
+
+  without(name: string): Headers {
+    return this.has(name) ? new Headers(this.fields.filter((field) => !isNamed(field, name))) : this
+  }
+
+  append(name: string, value: string): Headers {
+    return new Headers([...this.fields, { name, value }])
+  }
+
+  prepend(name: string, value: string): Headers {
+    return new Headers([{ name, value }, ...this.fields])
+  }
+}
+
+const isNamed = (field: HeaderField, name: string) =>
+  field.name === name ||
+  (field.name.length === name.length && field.name.toLowerCase() === name.toLowerCase())

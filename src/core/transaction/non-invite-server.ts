@@ -1,0 +1,68 @@
+import { type Machine, NOTHING } from "../kit/machine.ts"
+import { after, type Duration, type Instant, NEVER, NO_TIME } from "../kit/time.ts"
+import { isFinal, type SipResponse as Response } from "../sip/message.ts"
+import type { SipTimers } from "./timers.ts"
+
+export type ServerInput =
+  | { readonly kind: "retransmission" }
+  | { readonly kind: "response"; readonly response: Response }
+  | { readonly kind: "transport-failed" }
+
+export type ServerEffect =
+  | { readonly kind: "send"; readonly response: Response }
+  | { readonly kind: "finished"; readonly cause: "answered" | "transport-failed" }
+
+type State =
+  | { readonly name: "trying" }
+  | { readonly name: "proceeding"; readonly latest: Response }
+  | { readonly name: "completed"; readonly latest: Response; readonly until: Instant }
+  | { readonly name: "terminated" }
+
+/**
+ * Answers one non-INVITE request, and again whenever the client repeats it. RFC 3261 §17.2.2.
+ *
+ *     trying ──1xx─▶ proceeding ──2xx…6xx─▶ completed ──Timer J─▶ terminated
+ *        └───────────────2xx…6xx───────────────▲
+ */
+export class NonInviteServer implements Machine<ServerInput, ServerEffect> {
+  #state: State = { name: "trying" }
+  readonly #linger: Duration
+
+  /** A reliable transport repeats no request, so nothing is worth lingering for. */
+  constructor(transport: { readonly reliable: boolean }, timers: SipTimers) {
+    this.#linger = transport.reliable ? NO_TIME : timers.j
+  }
+
+  get deadline(): Instant {
+    return this.#state.name === "completed" ? this.#state.until : NEVER
+  }
+
+  handle(input: ServerInput, now: Instant): readonly ServerEffect[] {
+    if (this.#state.name === "terminated") return NOTHING
+    switch (input.kind) {
+      case "retransmission":
+        return "latest" in this.#state ? [{ kind: "send", response: this.#state.latest }] : NOTHING
+      case "response":
+        return this.#answer(input.response, now)
+      case "transport-failed":
+        return this.#finish("transport-failed")
+    }
+  }
+
+  expire(now: Instant): readonly ServerEffect[] {
+    return now < this.deadline ? NOTHING : this.#finish("answered")
+  }
+
+  #answer(response: Response, now: Instant): readonly ServerEffect[] {
+    if (this.#state.name === "completed") return NOTHING // The first final response stands.
+    this.#state = isFinal(response)
+      ? { name: "completed", latest: response, until: after(now, this.#linger) }
+      : { name: "proceeding", latest: response }
+    return [{ kind: "send", response }]
+  }
+
+  #finish(cause: "answered" | "transport-failed"): readonly ServerEffect[] {
+    this.#state = { name: "terminated" }
+    return [{ kind: "finished", cause }]
+  }
+}

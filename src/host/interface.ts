@@ -1,0 +1,60 @@
+import type { Address } from "../core/kit/address.ts"
+import type { CountEffect, LogEffect } from "../core/kit/log.ts"
+import type { CarillonNode, Health, NodeAnswer, NodeCommand } from "../core/node/interface.ts"
+
+/** PEM, as Node's TLS takes it. `certificate` is the chain, leaf first. */
+export interface TlsMaterial {
+  readonly certificate: string
+  readonly key: string
+}
+
+export interface HostSettings {
+  /** Directory of the record store. */
+  readonly data: string
+  /** Address to bind: an IP literal; "0.0.0.0" or "::" for all. */
+  readonly host: string
+  /** 0 takes any free port (tests); see `NodeHost.ports`. */
+  readonly ports: { readonly sip: number; readonly sips: number; readonly reload: number }
+  /** Fabric: our node certificate with the root behind it, presented on links, node-to-node SIP and enrolment. */
+  readonly fabricTls: TlsMaterial
+  /** What phones see on the SIPS port. */
+  readonly phoneTls: TlsMaterial
+  /** The bootstrap addresses to join through; none for the first node or a farm that starts again by itself. */
+  readonly bootstrap: readonly Address[]
+  /** Serves enrolment over HTTPS on the RELOAD port (ALPN `http/1.1`); undefined where this node cannot enrol. */
+  readonly enrolment: ((request: EnrolmentHttpRequest) => Promise<EnrolmentHttpResponse>) | undefined
+  /** File to append TLS secrets to (NSS key log), for Wireshark; undefined: none. */
+  readonly keyLog: string | undefined
+  readonly log: (event: LogEffect) => void
+  readonly count: (count: CountEffect) => void
+  readonly health: (health: Health) => void
+}
+
+export interface EnrolmentHttpRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+  /** DER of the client's certificate where it showed one; it is not judged yet. */
+  readonly clientCertificate: Uint8Array | undefined
+  readonly remote: Address
+}
+
+export interface EnrolmentHttpResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+
+/** Drives one node on real sockets, disk and clock. */
+export interface NodeHost {
+  /** Binds every port, or throws `PortTakenError` that names port, address and remedy, and binds none. */
+  start(): Promise<void>
+  command(command: NodeCommand): Promise<NodeAnswer>
+  readonly node: CarillonNode
+  readonly ports: { readonly sip: number; readonly sips: number; readonly reload: number }
+  /** Gauges for /metrics: open flows, links, connections by transport. */
+  readonly gauges: Readonly<Record<string, number>>
+  /** Closes sockets and store; what was acknowledged is on disk. Does not drain. */
+  stop(): Promise<void>
+}
