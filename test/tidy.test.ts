@@ -112,7 +112,7 @@ test("every import stays in its room or goes through a door of the plan", () => 
 
 test("the core is pure", () => {
   for (const { path, text } of sources.filter(({ path }) => path.startsWith("core/"))) {
-    const code = text.replaceAll(/\/\*[^]*?\*\/|(?<!:)\/\/.*/g, "")
+    const code = text.replaceAll(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*/g, "")
     for (const [word, rule] of IMPURE) assert.doesNotMatch(code, word, `${path}: the core ${rule}`)
   }
 })

@@ -94,6 +94,8 @@ export type NodeEffect =
   | SocketEffect
   | LinkEffect
   | { readonly kind: "answer"; readonly ticket: Ticket; readonly answer: NodeAnswer }
+  /** Peers whose addresses are worth remembering: the host keeps them on disk as bootstrap for a restart. */
+  | { readonly kind: "peers"; readonly addresses: readonly Address[] }
   /** The node's health changed: what `/healthz` says. */
   | { readonly kind: "health"; readonly health: Health }
   | LogEffect
