@@ -192,8 +192,8 @@ export interface OverlayStatus {
 
 export interface Overlay extends Machine<OverlayInput, OverlayEffect> {
   readonly status: OverlayStatus
-  /** The Resource-ID of a Resource Name: its hash. RFC 6940 §10.2. */
-  resourceId(name: string): ResourceId
+  /** The Resource-ID of a Resource Name, or of the bytes of a Node-ID: its hash. RFC 6940 §10.2, §7.3. */
+  resourceId(name: string | Uint8Array): ResourceId
   /** Peers that hold a record, the responsible one first. */
   holders(resource: ResourceId): readonly NodeId[]
   /** Loads what was persisted; before `start`. */
