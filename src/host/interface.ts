@@ -25,6 +25,10 @@ export interface HostSettings {
   readonly enrolment: ((request: EnrolmentHttpRequest) => Promise<EnrolmentHttpResponse>) | undefined
   /** File to append TLS secrets to (NSS key log), for Wireshark; undefined: none. */
   readonly keyLog: string | undefined
+  /** PEM roots that SIP servers of other domains are verified with, besides those of the system. */
+  readonly trustedRoots?: readonly string[]
+  /** Told of a fault of our own, after it has been logged; stops the process where it is not given. */
+  readonly fatal?: (fault: unknown) => void
   readonly log: (event: LogEffect) => void
   readonly count: (count: CountEffect) => void
   readonly health: (health: Health) => void
@@ -48,7 +52,11 @@ export interface EnrolmentHttpResponse {
 
 /** Drives one node on real sockets, disk and clock. */
 export interface NodeHost {
-  /** Binds every port, or throws `PortTakenError` that names port, address and remedy, and binds none. */
+  /**
+   * Opens the store, binds every port and begins. Throws `PortTakenError` or `ListenError`
+   * (`listen.ts`), or `StoreError` (`store.ts`), each with a sentence on what to do; then nothing is
+   * bound and the store is closed.
+   */
   start(): Promise<void>
   command(command: NodeCommand): Promise<NodeAnswer>
   readonly node: CarillonNode
