@@ -1,0 +1,121 @@
+import { z } from "zod"
+import type { Health, LookupBinding, NodeStatus } from "../../core/node/interface.ts"
+import { passwordProblem, userNameProblem } from "./user-name.ts"
+
+// What goes over the control API. Answers are loose objects: a command line one version older than
+// the node must understand what it knows, and print the rest.
+
+const MAX_BATCH = 1_000
+const ONE_YEAR = 365 * 24 * 3_600
+
+/** Texts judged by a function that says what is wrong with them. */
+const judged = (problem: (text: string) => string | undefined, description: string) =>
+  z
+    .string()
+    .superRefine((text, context) => {
+      const message = problem(text)
+      if (message !== undefined) context.addIssue({ code: "custom", message })
+    })
+    .describe(description)
+
+export const UserName = judged(userNameProblem, "user part, or user@domain of this fabric's own domain")
+export const Password = judged(passwordProblem, "1 to 128 characters, none of them a control character")
+
+export const Nothing = z.object({})
+
+export const PutUsers = z.object({
+  users: z
+    .array(z.object({ name: UserName, password: Password }))
+    .min(1)
+    .max(MAX_BATCH),
+  mode: z
+    .enum(["add", "import"])
+    .default("add")
+    .describe("add refuses names that exist; import gives them the new password"),
+})
+
+export const ChangePassword = z.object({ name: UserName, password: Password })
+
+export const NamedUser = z.object({ name: UserName })
+
+export const AskedAor = z.object({ aor: UserName.describe("sip:user@domain, user@domain or user") })
+
+export const AskedInvite = z.object({
+  roles: z
+    .array(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, "is no role"))
+    .max(16)
+    .optional(),
+  uses: z.number().int().min(1).max(10_000).default(1),
+  expiresSeconds: z.number().int().min(1).max(ONE_YEAR).default(3_600),
+})
+
+export const Invite = z.looseObject({ invite: z.string(), uses: z.number(), expires: z.string() })
+
+export const Count = z.looseObject({ count: z.number() })
+
+export const Users = z.looseObject({ users: z.array(z.string()) })
+
+/** `draining`: not done yet; ask again. */
+export const Drain = z.looseObject({ state: z.enum(["draining", "drained"]) })
+
+export const HealthReport: z.ZodType<Health> = z.discriminatedUnion("state", [
+  z.looseObject({ state: z.enum(["joining", "draining", "drained"]) }),
+  z.looseObject({ state: z.literal("healthy") }),
+  z.looseObject({ state: z.literal("unhealthy"), cause: z.string() }),
+])
+
+export const Status: z.ZodType<NodeStatus> = z.looseObject({
+  version: z.string(),
+  node: z.string(),
+  domain: z.string(),
+  overlay: z.string(),
+  health: HealthReport,
+  uptimeSeconds: z.number(),
+  advertised: z.string(),
+  roles: z.array(z.string()),
+  nodes: z.array(
+    z.looseObject({ node: z.string(), address: z.string(), roles: z.array(z.string()), self: z.boolean() }),
+  ),
+  roleCounts: z.record(z.string(), z.number()),
+  mayDie: z.number(),
+  records: z.looseObject({ held: z.number(), due: z.number(), short: z.number() }),
+  sip: z.looseObject({
+    pendingInvites: z.number(),
+    pendingTransactions: z.number(),
+    answeredCalls: z.number(),
+    registrations: z.number(),
+  }),
+  certificateDaysLeft: z.number(),
+})
+
+const Binding: z.ZodType<LookupBinding> = z.looseObject({
+  contact: z.string(),
+  edge: z.string(),
+  transport: z.string(),
+  source: z.string(),
+  expires: z.number(),
+  q: z.number(),
+  reachedBy: z.enum(["contact", "path", "flow"]),
+  edgeAlive: z.boolean(),
+})
+
+export const Found = z.looseObject({
+  aor: z.string(),
+  user: z.boolean().describe("whether such a subscriber exists"),
+  bindings: z.array(Binding).readonly(),
+  resource: z.string(),
+  responsible: z.string(),
+  copies: z.array(z.string()).readonly(),
+  steps: z
+    .array(
+      z.looseObject({ what: z.string(), responder: z.string(), hops: z.number(), milliseconds: z.number() }),
+    )
+    .readonly(),
+})
+
+/** Every answer that is not 2xx. */
+export const Problem = z.looseObject({
+  code: z.string().describe("stable; for programs"),
+  message: z.string().describe("one sentence: what, why, what to do"),
+  fields: z.array(z.object({ field: z.string(), problem: z.string() })).optional(),
+})
