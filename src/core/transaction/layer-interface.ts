@@ -1,0 +1,44 @@
+import type { CountEffect, LogEffect } from "../kit/log.ts"
+import type { SipMessage, SipRequest, SipResponse } from "../sip/message.ts"
+import type { Flow, Hop } from "../sip/transport.ts"
+
+/** Names a server transaction; never used twice by one layer. */
+export type ServerKey = number
+
+export type LayerInput =
+  | { readonly kind: "received"; readonly message: SipMessage; readonly flow: Flow }
+  /** The `send` of that id could not be carried out. Ids that are not the layer's are ignored. */
+  | { readonly kind: "send-failed"; readonly id: string; readonly reason: string }
+  | { readonly kind: "flow-closed"; readonly flow: Flow }
+  /** Starts a client transaction. `branch` is that of the request's top Via and names the transaction. */
+  | { readonly kind: "start"; readonly branch: string; readonly request: SipRequest; readonly hop: Hop }
+  /** Cancels an INVITE client transaction: at once, or as soon as a provisional response allows. RFC 3261 §9.1. */
+  | { readonly kind: "cancel"; readonly branch: string }
+  | { readonly kind: "respond"; readonly server: ServerKey; readonly response: SipResponse }
+  /** Sends 100 Trying now, unless the server transaction has said something already. */
+  | { readonly kind: "trying"; readonly server: ServerKey }
+  /** Ends a server transaction without an answer. RFC 4320 §4.2 forbids a 408 that would come too late. */
+  | { readonly kind: "abandon"; readonly server: ServerKey }
+
+export type LayerEffect =
+  | { readonly kind: "send"; readonly id: string; readonly hop: Hop; readonly bytes: Uint8Array }
+  /** A new request, received and rport in its top Via. Neither ACK nor CANCEL nor a retransmission. */
+  | { readonly kind: "request"; readonly server: ServerKey; readonly request: SipRequest; readonly flow: Flow }
+  /** An ACK that no transaction absorbs: for a 2xx, to be routed. */
+  | { readonly kind: "ack"; readonly request: SipRequest; readonly flow: Flow }
+  /** The client cancelled an INVITE that has no final response yet; the CANCEL itself is answered. */
+  | { readonly kind: "cancelled"; readonly server: ServerKey }
+  | { readonly kind: "response"; readonly branch: string; readonly response: SipResponse }
+  /** No final response will come: Timer B, F or a cancelled INVITE never answered, or the way is broken. */
+  | {
+      readonly kind: "failed"
+      readonly branch: string
+      readonly cause: "timeout" | "transport-failed"
+      /** Whether a provisional response had come. */
+      readonly heard: boolean
+    }
+  /** The client transaction has gone, after `failed` or its final response; nothing more comes of it. */
+  | { readonly kind: "client-ended"; readonly branch: string }
+  | { readonly kind: "server-ended"; readonly server: ServerKey }
+  | LogEffect
+  | CountEffect
