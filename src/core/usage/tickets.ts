@@ -1,7 +1,7 @@
 import type { Ticket } from "../overlay/interface.ts"
 
 /** How many machines of one node ask the overlay. */
-const OWNERS = 4
+const OWNERS = 8
 
 /**
  * The questions that one machine has put to the overlay, each with what is to be remembered until
@@ -12,7 +12,7 @@ export class Tickets<Context> {
   readonly #pending = new Map<Ticket, Context>()
   #issued = 0
 
-  /** `owner` from 0 to 3, a different one for each machine of a node. */
+  /** `owner` from 0 to 7, a different one for each machine of a node. */
   constructor(owner: number) {
     this.#owner = owner
   }

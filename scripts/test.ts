@@ -1,0 +1,59 @@
+// Runs every test there is and closes with one line of totals. `npm test -- PATTERN …` runs some files only.
+import { spawn } from "node:child_process"
+import { globSync } from "node:fs"
+
+/** Quick tests run side by side; those that start programs and listen on fixed ports run one by one. */
+const GROUPS = [
+  {
+    title: "check",
+    command: [process.execPath, "node_modules/typescript/bin/tsc", "-p", "tsconfig.core.json"],
+  },
+  { title: "check", command: [process.execPath, "node_modules/typescript/bin/tsc", "-p", "tsconfig.json"] },
+  { title: "check", command: ["node_modules/.bin/biome", "check", "."] },
+]
+
+const patterns = process.argv.slice(2)
+const all = globSync(["src/**/*.test.ts", "test/**/*.test.ts"]).sort()
+const chosen =
+  patterns.length === 0 ? all : all.filter((file) => patterns.some((each) => file.includes(each)))
+const alone = (file: string) => file.startsWith("test/interop/")
+
+let passed = 0
+let failed = 0
+
+function run(command: readonly string[]): Promise<{ readonly code: number; readonly output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "inherit"] })
+    let output = ""
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk
+      process.stdout.write(chunk)
+    })
+    child.on("close", (code) => resolve({ code: code ?? 1, output }))
+  })
+}
+
+/** What node's runner counted, from its closing lines; a run that broke off counts as one failure. */
+function count({ code, output }: { readonly code: number; readonly output: string }): void {
+  const total = (name: string) => Number(output.match(new RegExp(`^# ${name} (\\d+)$`, "m"))?.[1] ?? 0)
+  passed += total("pass")
+  const broken = total("fail") + total("cancelled")
+  failed += code !== 0 && broken === 0 ? 1 : broken
+}
+
+if (patterns.length === 0) {
+  for (const { title, command } of GROUPS) {
+    const { code } = await run(command)
+    if (code === 0) passed++
+    else failed++
+    console.log(`${code === 0 ? "ok" : "not ok"} - ${title}: ${command.slice(1).join(" ")}`)
+  }
+}
+const tap = [process.execPath, "--test", "--test-reporter=tap"]
+const together = chosen.filter((file) => !alone(file))
+if (together.length > 0) count(await run([...tap, "--test-concurrency=2", ...together]))
+const interop = chosen.filter(alone)
+if (interop.length > 0) count(await run([...tap, "--test-concurrency=1", ...interop]))
+
+console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1

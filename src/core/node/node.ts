@@ -1,0 +1,395 @@
+import type { Address } from "../kit/address.ts"
+import { fromHex } from "../kit/hex.ts"
+import { type CountEffect, type LogEffect, log } from "../kit/log.ts"
+import { after, earliest, type Instant, minutes, NEVER, seconds } from "../kit/time.ts"
+import type { Overlay, OverlayEffect, OverlayInput, Ticket } from "../overlay/interface.ts"
+import { createOverlay } from "../overlay/overlay.ts"
+import { createSipServer } from "../service/sip-server.ts"
+import type { SipEffect, SipInput, SipServer } from "../service/sip-server-interface.ts"
+import type { StorageChange } from "../storage/change.ts"
+import { DEFAULT_KINDS } from "../storage/kinds.ts"
+import { FabricStores, type FabricStoresEffect } from "../usage/fabric-stores.ts"
+import { Lookup, type LookupEffect } from "../usage/lookup.ts"
+import { Provisioning, type ProvisioningEffect } from "../usage/provisioning.ts"
+import { ownerOf } from "../usage/tickets.ts"
+import { readUsers } from "../usage/user-names.ts"
+import { HealthProbe, type HealthProbeEffect } from "./health-probe.ts"
+import type {
+  CarillonNode,
+  Health,
+  NodeAnswer,
+  NodeCommand,
+  NodeEffect,
+  NodeInput,
+  NodeSettings,
+  NodeStatus,
+} from "./interface.ts"
+import { NodeHops, type NodeHopsEffect, SIPS_APPLICATION } from "./node-hops.ts"
+import { describeNode } from "./status.ts"
+
+/** Who asks the overlay: answers go back by it. */
+const Owner = { stores: 0, provisioning: 1, hops: 2, health: 3, lookup: 4 } as const
+
+/** DESIGN §4: above this many nodes, tables alone. */
+const FULL_MESH = 256
+
+/** Calls that are being set up when a drain begins get so long to be answered. */
+const DRAIN_PATIENCE = seconds(5)
+
+/** How many addresses a node remembers for its next start. */
+const REMEMBERED_PEERS = 64
+
+type Stage =
+  | { readonly name: "joining" }
+  | { readonly name: "serving" }
+  /** Waits for calls being set up, then hands its share over. */
+  | { readonly name: "draining"; readonly until: Instant; readonly leaving: boolean }
+  | { readonly name: "drained" }
+
+/** What is still to be done, in order: an effect, and the part of the node that wants it. */
+type Task = () => void
+
+export function createNode(settings: NodeSettings): CarillonNode {
+  return new Node(settings)
+}
+
+/**
+ * One Carillon: the SIP tower and the fabric, and what ties them together.
+ *
+ *     joining ──joined─▶ serving ──drain─▶ draining ──left─▶ drained
+ */
+class Node implements CarillonNode {
+  readonly #settings: NodeSettings
+  readonly #overlay: Overlay
+  readonly #sip: SipServer
+  readonly #stores: FabricStores
+  readonly #provisioning: Provisioning
+  readonly #lookup: Lookup
+  readonly #hops = new NodeHops(Owner.hops)
+  readonly #probe: HealthProbe
+  readonly #alive = new Set<string>()
+  readonly #drainers: Ticket[] = []
+  #aliases: readonly string[]
+  #remembered: readonly Address[] = []
+  #stage: Stage = { name: "joining" }
+  #health: Health = { state: "joining" }
+  #started: Instant | undefined
+  #tasks: Task[] = []
+  #output: NodeEffect[] = []
+
+  constructor(settings: NodeSettings) {
+    this.#settings = settings
+    const { identity, cryptography, random, configuration, advertised } = settings
+    const self = identity.nodeId
+    this.#aliases = settings.aliases
+    this.#overlay = createOverlay({
+      identity,
+      cryptography,
+      random,
+      configuration,
+      kinds: DEFAULT_KINDS,
+      advertised,
+      applications: new Map([[SIPS_APPLICATION, advertised]]),
+      fullMeshLimit: FULL_MESH,
+    })
+    const usage = { self, overlay: this.#overlay, cryptography, fabricKeys: () => settings.fabricKeys }
+    this.#stores = new FabricStores(usage, Owner.stores)
+    this.#provisioning = new Provisioning(usage, Owner.provisioning)
+    this.#lookup = new Lookup(
+      { overlay: this.#overlay, isAlive: (node) => this.#isAlive(node) },
+      Owner.lookup,
+    )
+    this.#probe = new HealthProbe(self, this.#overlay.resourceId(fromHex(self)), Owner.health)
+    this.#sip = createSipServer({
+      node: self,
+      domain: configuration.sipDomain,
+      aliases: () => this.#aliases,
+      listeners: settings.listeners,
+      fabricKey: settings.fabricKeys.at(-1)!.key,
+      hashes: cryptography,
+      random,
+      surroundings: { isAlive: (node) => this.#isAlive(node), refusesWork: () => this.#refusal() },
+      trusted: settings.trusted,
+      algorithms: settings.digestAlgorithms,
+      registration: { min: seconds(30), default: minutes(60), max: minutes(120) },
+    })
+  }
+
+  get deadline(): Instant {
+    const drain = this.#stage.name === "draining" && !this.#stage.leaving ? this.#stage.until : NEVER
+    return earliest(this.#overlay.deadline, this.#sip.deadline, this.#probe.deadline, drain)
+  }
+
+  restore(changes: readonly StorageChange[]): void {
+    this.#overlay.restore(changes)
+  }
+
+  status(now: number): NodeStatus {
+    return describeNode({
+      settings: this.#settings,
+      overlay: this.#overlay.status,
+      sip: this.#sip.statistics,
+      health: this.#health,
+      started: this.#started ?? now,
+      now,
+    })
+  }
+
+  handle(input: NodeInput, now: Instant): readonly NodeEffect[] {
+    this.#started ??= now
+    switch (input.kind) {
+      case "received":
+      case "flow-closed":
+      case "resolved":
+        this.#tellSip(input, now)
+        break
+      case "send-failed":
+        this.#tellSip(input, now)
+        break
+      case "command":
+        this.#command(input.ticket, input.command, now)
+        break
+      case "start":
+        this.#remembered = input.bootstrap
+        this.#tellOverlay(input, now)
+        break
+      default:
+        this.#tellOverlay(input, now)
+    }
+    return this.#finish(now)
+  }
+
+  expire(now: Instant): readonly NodeEffect[] {
+    if (this.#overlay.deadline <= now) this.#perform(this.#overlay.expire(now), now)
+    if (this.#sip.deadline <= now) this.#performSip(this.#sip.expire(now), now)
+    if (this.#probe.deadline <= now) this.#performProbe(this.#probe.expire(now), now)
+    return this.#finish(now)
+  }
+
+  /** Works off what has come up, in order, and gives out what the host has to do. */
+  #finish(now: Instant): readonly NodeEffect[] {
+    for (let next = 0; next < this.#tasks.length; next++) this.#tasks[next]!()
+    this.#tasks = []
+    this.#goOnDraining(now)
+    for (let next = 0; next < this.#tasks.length; next++) this.#tasks[next]!()
+    this.#tasks = []
+    const output = this.#output
+    this.#output = []
+    return output
+  }
+
+  #tellSip(input: SipInput, now: Instant): void {
+    this.#performSip(this.#sip.handle(input, now), now)
+  }
+
+  #tellOverlay(input: OverlayInput, now: Instant): void {
+    this.#perform(this.#overlay.handle(input, now), now)
+  }
+
+  #performSip(effects: readonly SipEffect[], now: Instant): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "send":
+          if (effect.hop.kind === "node")
+            this.#tasks.push(() => this.#performHops(this.#hops.handle(effect), now))
+          else this.#output.push({ ...effect, hop: effect.hop })
+          break
+        case "find-subscriber":
+        case "find-bindings":
+        case "store-bindings":
+          this.#tasks.push(() => this.#performStores(this.#stores.handle(effect, now), now))
+          break
+        default:
+          this.#output.push(effect)
+      }
+    }
+  }
+
+  #performHops(effects: readonly NodeHopsEffect[], now: Instant): void {
+    for (const effect of effects) {
+      if (effect.kind === "send") this.#output.push(effect)
+      else if (effect.kind === "send-failed") this.#tasks.push(() => this.#tellSip(effect, now))
+      else this.#tasks.push(() => this.#tellOverlay(effect, now))
+    }
+  }
+
+  #performStores(effects: readonly FabricStoresEffect[], now: Instant): void {
+    for (const effect of effects) {
+      if (effect.kind === "log") this.#output.push(effect)
+      else if (effect.kind === "fetch" || effect.kind === "store")
+        this.#tasks.push(() => this.#tellOverlay(effect, now))
+      else this.#tasks.push(() => this.#tellSip(effect, now))
+    }
+  }
+
+  #performProvisioning(effects: readonly ProvisioningEffect[], now: Instant): void {
+    for (const effect of effects) {
+      if (effect.kind === "provisioned") this.#reply(effect.ticket, effect.result)
+      else this.#tasks.push(() => this.#tellOverlay(effect, now))
+    }
+  }
+
+  #performLookup(effects: readonly LookupEffect[], now: Instant): void {
+    for (const effect of effects) {
+      if (effect.kind === "looked-up") this.#reply(effect.ticket, effect.result)
+      else this.#tasks.push(() => this.#tellOverlay(effect, now))
+    }
+  }
+
+  #performProbe(effects: readonly HealthProbeEffect[], now: Instant): void {
+    for (const effect of effects) {
+      if (effect.kind !== "verdict") this.#tasks.push(() => this.#tellOverlay(effect, now))
+      else if (this.#stage.name === "serving")
+        this.#become(effect.healthy ? { state: "healthy" } : { state: "unhealthy", cause: effect.cause })
+    }
+  }
+
+  /** What the overlay wants of the host goes out; what it tells us is handed to whoever asked. */
+  #perform(effects: readonly OverlayEffect[], now: Instant): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "joined":
+          this.#stage = { name: "serving" }
+          this.#become({ state: "healthy" })
+          this.#tasks.push(() => this.#performProbe(this.#probe.handle({ kind: "begin" }, now), now))
+          break
+        case "left":
+          this.#drained()
+          break
+        case "fetched":
+        case "stored":
+          this.#tasks.push(() => this.#answer(effect, now))
+          break
+        case "app-attached":
+          this.#tasks.push(() => this.#performHops(this.#hops.handle(effect), now))
+          break
+        case "peer-up":
+          this.#alive.add(effect.node)
+          this.#know()
+          break
+        case "peer-down":
+          this.#alive.delete(effect.node)
+          this.#tasks.push(() => this.#performHops(this.#hops.handle(effect), now))
+          break
+        case "stat-answered":
+        case "pinged":
+          break // Nobody here asks.
+        default:
+          this.#output.push(effect)
+      }
+    }
+  }
+
+  #answer(effect: Extract<OverlayEffect, { kind: "fetched" | "stored" }>, now: Instant): void {
+    switch (ownerOf(effect.ticket)) {
+      case Owner.stores:
+        return this.#performStores(this.#stores.handle(effect, now), now)
+      case Owner.provisioning:
+        return this.#performProvisioning(this.#provisioning.handle(effect, now), now)
+      case Owner.lookup:
+        return this.#performLookup(this.#lookup.handle(effect, now), now)
+      case Owner.health:
+        return this.#performProbe(this.#probe.handle({ ...effect, livingPeers: this.#alive.size }, now), now)
+    }
+  }
+
+  #command(ticket: Ticket, command: NodeCommand, now: Instant): void {
+    const { cryptography, configuration } = this.#settings
+    switch (command.kind) {
+      case "put-users":
+      case "remove-user": {
+        const read = readUsers(cryptography, configuration.sipDomain, command)
+        if (read.kind === "refused") return this.#reply(ticket, read)
+        return this.#performProvisioning(
+          this.#provisioning.handle({ kind: "command", ticket, command: read }, now),
+          now,
+        )
+      }
+      case "list-users":
+        return this.#performProvisioning(
+          this.#provisioning.handle({ kind: "command", ticket, command }, now),
+          now,
+        )
+      case "lookup":
+        return this.#performLookup(
+          this.#lookup.handle(
+            { kind: "look-up", ticket, aor: command.aor, domain: configuration.sipDomain },
+            now,
+          ),
+          now,
+        )
+      case "drain":
+        return this.#drain(ticket, now)
+    }
+  }
+
+  #drain(ticket: Ticket, now: Instant): void {
+    if (this.#stage.name === "drained") return this.#reply(ticket, { kind: "drained" })
+    this.#drainers.push(ticket)
+    if (this.#stage.name === "draining") return
+    this.#stage = { name: "draining", until: after(now, DRAIN_PATIENCE), leaving: false }
+    this.#become({ state: "draining" })
+    this.#performProbe(this.#probe.handle({ kind: "end" }, now), now)
+  }
+
+  #goOnDraining(now: Instant): void {
+    if (this.#stage.name !== "draining" || this.#stage.leaving) return
+    if (this.#sip.statistics.pendingInvites > 0 && now < this.#stage.until) return
+    this.#stage = { ...this.#stage, leaving: true }
+    this.#tasks.push(() => this.#tellOverlay({ kind: "leave" }, now))
+  }
+
+  #drained(): void {
+    this.#stage = { name: "drained" }
+    this.#become({ state: "drained" })
+    for (const ticket of this.#drainers.splice(0)) this.#reply(ticket, { kind: "drained" })
+  }
+
+  #reply(ticket: Ticket, answer: NodeAnswer): void {
+    this.#output.push({ kind: "answer", ticket, answer })
+  }
+
+  #become(health: Health): void {
+    if (health.state === this.#health.state) return
+    this.#health = health
+    const cause = health.state === "unhealthy" ? health.cause : undefined
+    const event: LogEffect = log(cause === undefined ? "info" : "error", `node.${health.state}`, { cause })
+    const change: CountEffect = {
+      kind: "count",
+      counter: "health_changes_total",
+      labels: { state: health.state },
+      by: 1,
+    }
+    this.#output.push(event, change, { kind: "health", health })
+  }
+
+  /** What living peers tell of where they are: other names of the domain, and whom to ask at the next start. */
+  #know(): void {
+    const addresses = this.#overlay.status.peers.flatMap(({ address }) => (address ? [address] : []))
+    this.#aliases = [...new Set([...this.#settings.aliases, ...addresses.map(({ host }) => host)])]
+    const known = new Map(
+      [...addresses, ...this.#remembered].map((address) => [`${address.host} ${address.port}`, address]),
+    )
+    this.#remembered = [...known.values()].slice(0, REMEMBERED_PEERS)
+    this.#output.push({ kind: "peers", addresses: this.#remembered })
+  }
+
+  #isAlive(node: string): boolean {
+    return node === this.#settings.identity.nodeId || this.#alive.has(node)
+  }
+
+  #refusal(): string | undefined {
+    const health = this.#health
+    switch (health.state) {
+      case "healthy":
+        return undefined
+      case "joining":
+        return "the node is still joining the fabric"
+      case "draining":
+      case "drained":
+        return "the node is being drained"
+      case "unhealthy":
+        return health.cause
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { formatAddress } from "../kit/address.ts"
+import type { Instant } from "../kit/time.ts"
+import type { OverlayStatus } from "../overlay/interface.ts"
+import type { SipStatistics } from "../service/sip-server-interface.ts"
+import type { Health, NodeSettings, NodeStatus } from "./interface.ts"
+
+const DAY = 86_400_000
+const COPIES = 3
+
+/** What a node knows of itself and the fabric, for `status`. */
+export function describeNode(known: {
+  readonly settings: NodeSettings
+  readonly overlay: OverlayStatus
+  readonly sip: SipStatistics
+  readonly health: Health
+  readonly started: Instant | number
+  readonly now: number
+}): NodeStatus {
+  const { settings, overlay, sip, health, started, now } = known
+  const { identity, configuration, advertised, version } = settings
+  const { roles, notAfter } = identity.certificate
+  const nodes = [
+    { node: identity.nodeId as string, address: formatAddress(advertised), roles, self: true },
+    ...overlay.peers.map(({ node, address, certificate }) => ({
+      node: node as string,
+      address: address === undefined ? "unknown" : formatAddress(address),
+      roles: certificate.roles,
+      self: false,
+    })),
+  ]
+  const roleCounts: Record<string, number> = {}
+  for (const role of nodes.flatMap((node) => node.roles)) roleCounts[role] = (roleCounts[role] ?? 0) + 1
+  return {
+    version,
+    node: identity.nodeId,
+    domain: configuration.sipDomain,
+    overlay: configuration.instanceName,
+    health,
+    uptimeSeconds: Math.floor((now - started) / 1_000),
+    advertised: formatAddress(advertised),
+    roles,
+    nodes,
+    roleCounts,
+    mayDie: mayDie(nodes.length, overlay.short),
+    records: { held: overlay.held, due: overlay.responsibleFor, short: overlay.short },
+    sip,
+    certificateDaysLeft: Math.floor((notAfter - now) / DAY),
+  }
+}
+
+/** A complete record outlives all its holders but one; a short one has at least two. */
+const mayDie = (nodes: number, short: number): number => Math.min(short === 0 ? COPIES - 1 : 1, nodes - 1)
