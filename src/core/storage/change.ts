@@ -18,3 +18,5 @@ export type StorageChange =
   | { readonly kind: "delete"; readonly resource: ResourceId; readonly kindId: KindId; readonly slot: string }
   /** A certificate that verifies stored values. By SHA-256 fingerprint. */
   | { readonly kind: "certificate"; readonly fingerprint: string; readonly der: Uint8Array }
+  /** No stored value needs it any more. */
+  | { readonly kind: "forget-certificate"; readonly fingerprint: string }

@@ -19,7 +19,9 @@ export interface KindDefinition {
   readonly access: AccessPolicy
   /** The role that CARILLON-ROLE… asks for. */
   readonly role?: string
-  /** Most values in one record. */
+  /** The greatest `i` that NODE-MULTIPLE tries: max-node-multiple. §7.3.4. */
+  readonly maxNodeMultiple?: number
+  /** Most values that exist in one record; an array's indexes lie below it. */
   readonly maxCount: number
   /** Most bytes in one value. */
   readonly maxSize: number
