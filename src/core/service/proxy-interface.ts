@@ -46,7 +46,12 @@ export type ProxyEffect =
   | { readonly kind: "send"; readonly id: string; readonly hop: Hop; readonly bytes: Uint8Array }
   | { readonly kind: "resolve"; readonly ticket: Ticket; readonly question: DnsQuestion }
   /** A new request, to be answered or forwarded. Never ACK or CANCEL. */
-  | { readonly kind: "request"; readonly server: ServerKey; readonly request: SipRequest; readonly flow: Flow }
+  | {
+      readonly kind: "request"
+      readonly server: ServerKey
+      readonly request: SipRequest
+      readonly flow: Flow
+    }
   /** An ACK that belongs to no transaction here: to be routed. */
   | { readonly kind: "ack"; readonly request: SipRequest; readonly flow: Flow }
   /**

@@ -13,9 +13,6 @@ export function validateForwarding(_request: SipRequest): SipResponse | undefine
  * Undoes what a strict router did: where the Request-URI is one that this proxy put into a
  * Record-Route, the last Route value is the Request-URI. RFC 3261 §16.4.
  */
-export function repairStrictRoute(
-  request: SipRequest,
-  _isOurs: (uri: string) => boolean,
-): SipRequest {
+export function repairStrictRoute(request: SipRequest, _isOurs: (uri: string) => boolean): SipRequest {
   return request
 }

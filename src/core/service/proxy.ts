@@ -3,7 +3,7 @@ import { type Instant, NEVER } from "../kit/time.ts"
 import type { ProxyEffect, ProxyInput, ProxySettings, ProxyStatistics } from "./proxy-interface.ts"
 
 /** A transaction-stateful, forking proxy. RFC 3261 §16. */
-export class Proxy implements Machine<ProxyInput, ProxyEffect> {
+export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
   readonly #settings: ProxySettings
 
   constructor(settings: ProxySettings) {

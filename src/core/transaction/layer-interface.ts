@@ -23,7 +23,12 @@ export type LayerInput =
 export type LayerEffect =
   | { readonly kind: "send"; readonly id: string; readonly hop: Hop; readonly bytes: Uint8Array }
   /** A new request, received and rport in its top Via. Neither ACK nor CANCEL nor a retransmission. */
-  | { readonly kind: "request"; readonly server: ServerKey; readonly request: SipRequest; readonly flow: Flow }
+  | {
+      readonly kind: "request"
+      readonly server: ServerKey
+      readonly request: SipRequest
+      readonly flow: Flow
+    }
   /** An ACK that no transaction absorbs: for a 2xx, to be routed. */
   | { readonly kind: "ack"; readonly request: SipRequest; readonly flow: Flow }
   /** The client cancelled an INVITE that has no final response yet; the CANCEL itself is answered. */

@@ -1,40 +1,34 @@
 import { type Machine, NOTHING } from "../kit/machine.ts"
 import { after, type Duration, type Instant, NEVER, NO_TIME } from "../kit/time.ts"
 import { isFinal, type SipResponse as Response } from "../sip/message.ts"
+import type { ServerEffect, ServerInput } from "./server.ts"
 import type { SipTimers } from "./timers.ts"
 
-export type ServerInput =
-  | { readonly kind: "retransmission" }
-  | { readonly kind: "response"; readonly response: Response }
-  | { readonly kind: "transport-failed" }
-
-export type ServerEffect =
-  | { readonly kind: "send"; readonly response: Response }
-  | { readonly kind: "finished"; readonly cause: "answered" | "transport-failed" }
-
 type State =
-  | { readonly name: "trying" }
+  /** Overdue from `until` on; never where that has been said. */
+  | { readonly name: "trying"; readonly until: Instant }
   | { readonly name: "proceeding"; readonly latest: Response }
   | { readonly name: "completed"; readonly latest: Response; readonly until: Instant }
   | { readonly name: "terminated" }
 
 /**
- * Answers one non-INVITE request, and again whenever the client repeats it. RFC 3261 §17.2.2.
+ * Answers one non-INVITE request, and again whenever the client repeats it. RFC 3261 §17.2.2, RFC 4320.
  *
  *     trying ──1xx─▶ proceeding ──2xx…6xx─▶ completed ──Timer J─▶ terminated
  *        └───────────────2xx…6xx───────────────▲
  */
 export class NonInviteServer implements Machine<ServerInput, ServerEffect> {
-  #state: State = { name: "trying" }
+  #state: State
   readonly #linger: Duration
 
   /** A reliable transport repeats no request, so nothing is worth lingering for. */
-  constructor(transport: { readonly reliable: boolean }, timers: SipTimers) {
+  constructor(transport: { readonly reliable: boolean }, timers: SipTimers, now: Instant) {
     this.#linger = transport.reliable ? NO_TIME : timers.j
+    this.#state = { name: "trying", until: after(now, timers.stillTrying) }
   }
 
   get deadline(): Instant {
-    return this.#state.name === "completed" ? this.#state.until : NEVER
+    return "until" in this.#state ? this.#state.until : NEVER
   }
 
   handle(input: ServerInput, now: Instant): readonly ServerEffect[] {
@@ -44,13 +38,18 @@ export class NonInviteServer implements Machine<ServerInput, ServerEffect> {
         return "latest" in this.#state ? [{ kind: "send", response: this.#state.latest }] : NOTHING
       case "response":
         return this.#answer(input.response, now)
+      case "acknowledged":
+        return NOTHING
       case "transport-failed":
         return this.#finish("transport-failed")
     }
   }
 
   expire(now: Instant): readonly ServerEffect[] {
-    return now < this.deadline ? NOTHING : this.#finish("answered")
+    if (now < this.deadline) return NOTHING
+    if (this.#state.name !== "trying") return this.#finish("answered")
+    this.#state = { name: "trying", until: NEVER }
+    return [{ kind: "overdue" }]
   }
 
   #answer(response: Response, now: Instant): readonly ServerEffect[] {
