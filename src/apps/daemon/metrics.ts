@@ -1,0 +1,109 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client"
+import { InvariantError } from "../../core/kit/errors.ts"
+import type { CountEffect } from "../../core/kit/log.ts"
+import type { NodeStatus } from "../../core/node/interface.ts"
+
+interface Declaration {
+  readonly help: string
+  readonly labels: readonly string[]
+}
+
+/** Every counter that the node or its host may raise with a `count` effect. */
+export const COUNTERS: Readonly<Record<string, Declaration>> = {
+  sip_malformed_total: { help: "SIP messages that could not be read.", labels: ["reason"] },
+  reload_messages_total: {
+    help: "RELOAD messages on links, forwarded ones included.",
+    labels: ["method", "direction"],
+  },
+  reload_refused_total: { help: "RELOAD messages dropped or refused.", labels: ["cause"] },
+}
+
+const HEALTH_STATES = ["joining", "healthy", "unhealthy", "draining", "drained"] as const
+
+/** What a scrape reads at its moment. */
+export interface Readings {
+  readonly status: NodeStatus
+  /** The host's own: open flows, links, connections by transport. */
+  readonly host: Readonly<Record<string, number>>
+}
+
+/** The figures of `/metrics`. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #counters = new Map<string, Counter>()
+  readonly #gauges = new Map<string, Gauge>()
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry, prefix: "carillon_" })
+    for (const [name, { help, labels }] of Object.entries(COUNTERS)) {
+      this.#counters.set(
+        name,
+        new Counter({ name, help, labelNames: [...labels], registers: [this.#registry] }),
+      )
+    }
+  }
+
+  /** Throws InvariantError for a counter or a label that is not declared. */
+  count({ counter, labels, by }: CountEffect): void {
+    const known = this.#counters.get(counter)
+    if (known === undefined) throw new InvariantError(`counter ${counter} is declared in metrics.ts`)
+    const declared = COUNTERS[counter]!.labels
+    const stranger = Object.keys(labels).find((label) => !declared.includes(label))
+    if (stranger !== undefined)
+      throw new InvariantError(`label ${stranger} of ${counter} is declared in metrics.ts`)
+    known.inc(labels, by)
+  }
+
+  /** Prometheus' text format 0.0.4. */
+  text({ status, host }: Readings): Promise<string> {
+    this.#readNode(status)
+    for (const [name, value] of Object.entries(host)) {
+      this.#gauge(`carillon_host_${name.replaceAll(/\W/g, "_")}`, `${name}, as the host counts it.`).set(
+        value,
+      )
+    }
+    return this.#registry.metrics()
+  }
+
+  #readNode(status: NodeStatus): void {
+    const { health, records, sip } = status
+    for (const state of HEALTH_STATES) {
+      this.#gauge("carillon_health", "1 for the state this node is in.", "state").set(
+        { state },
+        state === health.state ? 1 : 0,
+      )
+    }
+    const roles = this.#gauge("carillon_role_nodes", "Living nodes that serve a role.", "role")
+    roles.reset()
+    for (const [role, nodes] of Object.entries(status.roleCounts)) roles.set({ role }, nodes)
+    for (const [state, count] of Object.entries(records)) {
+      this.#gauge("carillon_records", "Records: held here, due here, short of a copy.", "state").set(
+        { state },
+        Number(count),
+      )
+    }
+    const plain: readonly (readonly [string, string, number])[] = [
+      ["carillon_nodes", "Living nodes that this one knows, itself included.", status.nodes.length],
+      ["carillon_may_die", "How many more nodes may die at once without losing a record.", status.mayDie],
+      ["carillon_registrations", "Registrations whose edge is this node.", sip.registrations],
+      ["carillon_pending_invites", "INVITE transactions under way.", sip.pendingInvites],
+      ["carillon_pending_transactions", "SIP transactions under way.", sip.pendingTransactions],
+      ["carillon_answered_calls", "Calls answered since the start.", sip.answeredCalls],
+      ["carillon_uptime_seconds", "Seconds since the start.", status.uptimeSeconds],
+      [
+        "carillon_certificate_days_left",
+        "Days until this node's certificate ends.",
+        status.certificateDaysLeft,
+      ],
+    ]
+    for (const [name, help, value] of plain) this.#gauge(name, help).set(value)
+  }
+
+  #gauge(name: string, help: string, ...labelNames: readonly string[]): Gauge {
+    const known = this.#gauges.get(name)
+    if (known !== undefined) return known
+    const gauge = new Gauge({ name, help, labelNames: [...labelNames], registers: [this.#registry] })
+    this.#gauges.set(name, gauge)
+    return gauge
+  }
+}

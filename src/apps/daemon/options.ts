@@ -1,0 +1,34 @@
+import type { LogLevel } from "../../core/kit/log.ts"
+
+/** What `carillon up` is told, read and checked; `undefined` means: find out, or take what the directory says. */
+export interface UpOptions {
+  /** Data directory. */
+  readonly data: string
+  /** SIP domain; undefined: the directory's, the invite's, or `localhost` for a new fabric. Lower case. */
+  readonly domain: string | undefined
+  readonly join: string | undefined
+  /** IP literal to bind; `0.0.0.0` or `::` for all. */
+  readonly host: string
+  /** IP literal to tell others. */
+  readonly advertise: string | undefined
+  /** 0 takes a free port. */
+  readonly sipPort: number
+  readonly sipsPort: number
+  readonly reloadPort: number
+  readonly httpPort: number
+  readonly httpHost: string | undefined
+  readonly roles: readonly string[] | undefined
+  readonly site: string | undefined
+  readonly rack: string | undefined
+  /** PEM files for phones' TLS: both or neither. */
+  readonly tlsCert: string | undefined
+  readonly tlsKey: string | undefined
+  readonly users: readonly { readonly name: string; readonly password: string }[]
+  /** CIDR blocks exempt from rate limits and bans. */
+  readonly trusted: readonly string[]
+  readonly digest: readonly ("MD5" | "SHA-256")[]
+  /** File for TLS secrets (NSS key log). */
+  readonly keyLog: string | undefined
+  readonly log: "plain" | "json"
+  readonly logLevel: LogLevel
+}
