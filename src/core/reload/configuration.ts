@@ -11,6 +11,10 @@ export interface KindDescription {
   readonly access: string
   readonly maxCount: number
   readonly maxSize: number
+  /** Of NODE-MULTIPLE: the largest i. */
+  readonly maxNodeMultiple?: number
+  /** Of CARILLON-ROLE…: the role that it asks for. Private, namespace `urn:carillon:config`. */
+  readonly role?: string
 }
 
 /** The overlay configuration document, RFC 6940 §11.1, as far as we act on it. */
