@@ -2,6 +2,22 @@
 
 export const LIMITS = {
   sip: {
+    /** Uses of digest nonces that a node remembers, a generation; a proved use each. RFC 7616 §5.4. */
+    nonceCounts: 262_144,
+    /** Questions to stores that wait for an answer; over it, 503. */
+    pendingQuestions: 16_384,
+    /** Contacts in one REGISTER, and bindings of one address-of-record. */
+    contactsPerAor: 32,
+    /** Path values, and bytes of one stored binding's text. */
+    pathValues: 16,
+    bindingText: 4_096,
+    /** REGISTERs of one address-of-record that wait for the one before; over it, 503. */
+    queuedRegistrations: 64,
+    /** Source addresses whose failed passwords are counted, and users whose record is remembered. */
+    failingSources: 65_536,
+    rememberedSubscribers: 65_536,
+    /** Wrong passwords from one address within a minute before it is answered 403 unread. */
+    failuresPerSource: 20,
     /** Parameters of one header value or URI. */
     parameterCount: 64,
   },
