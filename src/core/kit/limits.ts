@@ -2,6 +2,13 @@
 
 export const LIMITS = {
   sip: {
+    /** Start line, headers and body together: what a datagram can carry; streams get no more. */
+    messageBytes: 65_535,
+    headerCount: 256,
+    /** One header field with its folds. */
+    headerBytes: 16_384,
+    /** The Request-URI. */
+    uriBytes: 4_096,
     /** Uses of digest nonces that a node remembers, a generation; a proved use each. RFC 7616 §5.4. */
     nonceCounts: 262_144,
     /** Questions to stores that wait for an answer; over it, 503. */

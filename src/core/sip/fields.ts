@@ -1,0 +1,148 @@
+import { FormatError } from "../kit/errors.ts"
+import { isToken, parseDecimal, trimSpace } from "./characters.ts"
+import type { Headers, SipMessage } from "./message.ts"
+import { type NameAddress, parseNameAddress, splitList } from "./name-address.ts"
+import { parseVia, type Via } from "./via.ts"
+
+// Typed reading of header fields. All readers throw FormatError on nonsense; on messages that came out of
+// `parseMessage` they do not, but for Contact, Record-Route and Path of responses.
+
+/** Anything that has headers: a message, or one in the making. */
+type Message = Pick<SipMessage, "headers">
+
+export interface CSeq {
+  readonly number: number
+  readonly method: string
+}
+
+/** What names a dialog, as it stands in a message; which tag is local depends on who reads. RFC 3261 §12. */
+export interface DialogId {
+  readonly callId: string
+  readonly fromTag: string | undefined
+  readonly toTag: string | undefined
+}
+
+/** Expires that cannot be understood counts as this many seconds. RFC 3261 §20.10, RFC 4475 §3.1.2.4. */
+export const MALFORMED_EXPIRES = 3_600
+
+const LARGEST = 2 ** 32 - 1
+
+interface Cache {
+  readonly text: string
+  readonly value: NameAddress | Via
+}
+
+/** What was read of the message at hand: the same few fields are asked for again and again. */
+const read = new WeakMap<Headers, Map<string, Cache>>()
+
+function cached<T extends NameAddress | Via>(message: Message, name: string, parse: (text: string) => T): T {
+  const text = single(message, name)
+  let known = read.get(message.headers)
+  if (known === undefined) {
+    known = new Map()
+    read.set(message.headers, known)
+  }
+  const entry = known.get(name)
+  if (entry !== undefined) return entry.value as T
+  const value = parse(text)
+  known.set(name, { text, value })
+  return value
+}
+
+function single(message: Message, name: string): string {
+  const value = message.headers.first(name)
+  if (value === undefined) throw new FormatError(`${name} is missing`)
+  return value
+}
+
+/** All values of a list header, over all its fields, in order. */
+export const valuesOf = (message: Message, name: string): readonly string[] =>
+  message.headers.all(name).flatMap((field) => (field === "" ? [] : splitList(field)))
+
+/** The topmost Via value. */
+export const topVia = (message: Message): Via =>
+  cached(message, "Via", (text) => parseVia(splitList(text)[0]!))
+
+export const viasOf = (message: Message): readonly Via[] => valuesOf(message, "Via").map(parseVia)
+
+export const fromOf = (message: Message): NameAddress => cached(message, "From", parseNameAddress)
+
+export const toOf = (message: Message): NameAddress => cached(message, "To", parseNameAddress)
+
+export const tagOf = (address: NameAddress): string | undefined => address.parameters.get("tag")
+
+export const callIdOf = (message: Message): string => single(message, "Call-ID")
+
+export function cseqOf(message: Message): CSeq {
+  const text = single(message, "CSeq")
+  const space = text.search(/[ \t]/)
+  const number = parseDecimal(text.slice(0, Math.max(space, 0)))
+  const method = trimSpace(text.slice(space))
+  if (number === undefined || number > LARGEST || !isToken(method)) throw new FormatError("CSeq is malformed")
+  return { number, method }
+}
+
+export const dialogIdOf = (message: Message): DialogId => ({
+  callId: callIdOf(message),
+  fromTag: tagOf(fromOf(message)),
+  toTag: tagOf(toOf(message)),
+})
+
+/** 0 to 255; undefined where there is none, as before RFC 3261. */
+export function maxForwardsOf(message: Message): number | undefined {
+  const text = message.headers.first("Max-Forwards")
+  if (text === undefined) return undefined
+  const count = parseDecimal(text)
+  if (count === undefined || count > 255) throw new FormatError("Max-Forwards is malformed")
+  return count
+}
+
+/** `*` alone, or the contacts in their order. */
+export type Contacts = "*" | readonly NameAddress[]
+
+export function contactsOf(message: Message): Contacts {
+  const values = valuesOf(message, "Contact")
+  return values.length === 1 && values[0] === "*" ? "*" : values.map(parseNameAddress)
+}
+
+export const routesOf = (message: Message): readonly NameAddress[] =>
+  valuesOf(message, "Route").map(parseNameAddress)
+
+export const recordRoutesOf = (message: Message): readonly NameAddress[] =>
+  valuesOf(message, "Record-Route").map(parseNameAddress)
+
+/** RFC 3327. */
+export const pathsOf = (message: Message): readonly NameAddress[] =>
+  valuesOf(message, "Path").map(parseNameAddress)
+
+/** Seconds; undefined where there is none, 3600 where it cannot be understood. */
+export const expiresOf = (message: Message): number | undefined => seconds(message.headers.first("Expires"))
+
+/** The `expires` parameter of a contact, in the same way. */
+export const contactExpiresOf = (contact: NameAddress): number | undefined =>
+  contact.parameters.has("expires") ? seconds(contact.parameters.get("expires") ?? "") : undefined
+
+function seconds(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const count = parseDecimal(text)
+  return count === undefined || count > LARGEST ? MALFORMED_EXPIRES : count
+}
+
+/** The `q` parameter of a contact in thousandths; 1000 where there is none. Throws FormatError. RFC 3261 §20.10. */
+export function qOf(contact: NameAddress): number {
+  const text = contact.parameters.get("q")
+  if (text === undefined) return 1_000
+  if (!/^(0(\.\d{0,3})?|1(\.0{0,3})?)$/.test(text)) throw new FormatError("q is malformed")
+  return Math.round(Number(text) * 1_000)
+}
+
+/** The tokens of a list of option tags or methods, as written. */
+export function tokensOf(message: Message, name: string): readonly string[] {
+  const tokens = valuesOf(message, name)
+  for (const token of tokens) if (!isToken(token)) throw new FormatError(`${name} holds more than tokens`)
+  return tokens
+}
+
+export const requireOf = (message: Message): readonly string[] => tokensOf(message, "Require")
+export const proxyRequireOf = (message: Message): readonly string[] => tokensOf(message, "Proxy-Require")
+export const supportedOf = (message: Message): readonly string[] => tokensOf(message, "Supported")

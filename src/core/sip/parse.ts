@@ -1,0 +1,145 @@
+import { toLatin1 } from "../kit/bytes.ts"
+import { LIMITS } from "../kit/limits.ts"
+import { isSpace, isToken, parseDecimal, trimSpace } from "./characters.ts"
+import { headerDefinition } from "./header-table.ts"
+import { type HeaderField, Headers, NO_BODY, type SipMessage } from "./message.ts"
+import { SipParseError } from "./parse-error.ts"
+import { salvage } from "./salvage.ts"
+import { validateMessage } from "./validate.ts"
+
+const CR = 13
+const LF = 10
+
+type StartLine =
+  | { readonly kind: "request"; readonly method: string; readonly uri: string }
+  | { readonly kind: "response"; readonly status: number; readonly reason: string }
+
+interface Fault {
+  readonly status: number
+  readonly reason: string
+}
+
+/**
+ * Reads one datagram, or one message that the framing cut from a stream. RFC 3261 §7.
+ * What comes out has passed `validateMessage`, unless `validate` is false. Throws SipParseError.
+ *
+ * Empty lines before the message, white space where the grammar has LWS, extra spaces in the start line and
+ * bytes behind the body are borne (§7.5, §18.3; RFC 4475 §3.1.2.9); so is the lack of the empty line where
+ * the message ends with its headers.
+ */
+export function parseMessage(bytes: Uint8Array, { validate = true } = {}): SipMessage {
+  const start = skipEmptyLines(bytes)
+  if (bytes.length - start > LIMITS.sip.messageBytes)
+    throw new SipParseError(513, "Message Too Large", undefined)
+  const bodyStart = findBody(bytes, start)
+  const head = toLatin1(bytes.subarray(start, bodyStart))
+  const lineEnd = head.indexOf("\r\n")
+  if (lineEnd < 0) throw new SipParseError(400, "Not SIP", undefined)
+  const { line, fault: lineFault } = readStartLine(head.slice(0, lineEnd))
+  const { fields, fault: headerFault } = readHeaders(head, lineEnd + 2)
+  const { body, fault: bodyFault } = readBody(bytes.subarray(bodyStart), fields)
+  const fault = lineFault ?? headerFault ?? bodyFault
+  if (fault !== undefined || line === undefined) {
+    const rest = line?.kind === "request" ? salvage(line.method, line.uri, fields) : undefined
+    throw new SipParseError(fault?.status ?? 400, fault?.reason ?? "Bad Request", rest)
+  }
+  const message: SipMessage = { ...line, headers: new Headers(fields), body }
+  if (validate) validateMessage(message)
+  return message
+}
+
+/** RFC 3261 §7.5. */
+function skipEmptyLines(bytes: Uint8Array): number {
+  let at = 0
+  while (bytes[at] === CR && bytes[at + 1] === LF) at += 2
+  return at
+}
+
+/** Behind the empty line that ends the headers; the end of the bytes where there is none. */
+function findBody(bytes: Uint8Array, start: number): number {
+  for (let at = bytes.indexOf(LF, start); at >= 0; at = bytes.indexOf(LF, at + 1)) {
+    if (bytes[at + 1] === CR && bytes[at + 2] === LF && bytes[at - 1] === CR) return at + 3
+  }
+  return bytes.length
+}
+
+/** A request line that is broken behind its method still tells what to answer. */
+function readStartLine(text: string): { readonly line: StartLine | undefined; readonly fault?: Fault } {
+  if (/^sip\//i.test(text)) return { line: readStatusLine(text) }
+  const methodEnd = text.indexOf(" ")
+  const method = text.slice(0, Math.max(methodEnd, 0))
+  if (!isToken(method)) return { line: undefined }
+  const trimmed = trimSpace(text)
+  const versionStart = trimmed.lastIndexOf(" ") + 1
+  const version = trimmed.slice(versionStart).toUpperCase()
+  if (!/^SIP\/\d+\.\d+$/.test(version)) return { line: undefined }
+  const uri = trimSpace(trimmed.slice(methodEnd, versionStart))
+  const line: StartLine = { kind: "request", method, uri }
+  if (version !== "SIP/2.0") return { line, fault: { status: 505, reason: "Version Not Supported" } }
+  if (uri.length > LIMITS.sip.uriBytes)
+    return { line, fault: { status: 414, reason: "Request-URI Too Long" } }
+  return { line }
+}
+
+/** The space behind the status may be missing with the phrase. RFC 4475 §3.1.1.13. */
+function readStatusLine(text: string): StartLine | undefined {
+  const match = /^SIP\/2\.0 +([1-6]\d\d)(?: (.*))?$/is.exec(text)
+  return match ? { kind: "response", status: Number(match[1]), reason: match[2] ?? "" } : undefined
+}
+
+/** Reads on behind a broken field, as an answer needs the sound ones. */
+function readHeaders(
+  head: string,
+  start: number,
+): { readonly fields: readonly HeaderField[]; readonly fault: Fault | undefined } {
+  const fields: HeaderField[] = []
+  let fault: Fault | undefined
+  let at = start
+  while (at < head.length && !head.startsWith("\r\n", at)) {
+    let end = head.indexOf("\r\n", at)
+    while (end >= 0 && isSpace(head.charCodeAt(end + 2))) end = head.indexOf("\r\n", end + 2)
+    if (end < 0) {
+      fault ??= { status: 400, reason: "Truncated Header" }
+      break
+    }
+    if (end - at > LIMITS.sip.headerBytes || fields.length >= LIMITS.sip.headerCount) {
+      fault ??= { status: 513, reason: "Message Too Large" }
+      break
+    }
+    const field = readField(head, at, end)
+    if (field === undefined) fault ??= { status: 400, reason: "Bad Header Line" }
+    else fields.push(field)
+    at = end + 2
+  }
+  return { fields, fault }
+}
+
+function readField(head: string, start: number, end: number): HeaderField | undefined {
+  const colon = head.indexOf(":", start)
+  if (colon < 0 || colon >= end) return undefined
+  const written = trimSpace(head.slice(start, colon))
+  const known = headerDefinition(written)
+  if (known === undefined && !isToken(written)) return undefined
+  const value = unfold(trimSpace(head.slice(colon + 1, end)))
+  if (value.includes("\n") || value.includes("\r")) return undefined
+  return { name: known?.name ?? written, value }
+}
+
+/** Each fold, with the white space around it, means one space. RFC 3261 §7.3.1. */
+const unfold = (text: string): string =>
+  text.includes("\r\n") ? trimSpace(text.split("\r\n").map(trimSpace).join(" ")) : text
+
+/** The body that Content-Length announces; all that is left where it is absent. RFC 3261 §18.3. */
+function readBody(
+  rest: Uint8Array,
+  fields: readonly HeaderField[],
+): { readonly body: Uint8Array; readonly fault?: Fault } {
+  const lengths = fields.filter(({ name }) => name === "Content-Length")
+  if (lengths.length > 1) return { body: NO_BODY, fault: { status: 400, reason: "Multiple Content-Length" } }
+  const length = lengths[0] === undefined ? rest.length : parseDecimal(lengths[0].value)
+  if (length === undefined) return { body: NO_BODY, fault: { status: 400, reason: "Bad Content-Length" } }
+  if (length > rest.length)
+    return { body: NO_BODY, fault: { status: 400, reason: "Content-Length Too Large" } }
+  // A copy, so that a message keeps no packet buffer alive.
+  return { body: length === 0 ? NO_BODY : rest.slice(0, length) }
+}
