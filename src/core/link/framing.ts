@@ -1,0 +1,188 @@
+import { equalBytes } from "../kit/bytes.ts"
+import { type Duration, type Instant, milliseconds, NEVER } from "../kit/time.ts"
+import { HEADER_LENGTH } from "../reload/header.ts"
+
+// RFC 6940 §6.6.2: frames on a stream, and their acknowledgements. The stream is reliable, so nothing is
+// sent twice here; acknowledgements tell how quick the other end is, and whether it lives at all.
+
+const DATA = 0x80
+const ACKNOWLEDGEMENT = 0x81
+const DATA_HEADER = 8
+const ACKNOWLEDGEMENT_LENGTH = 9
+/** "ReLO" with its high bit: what every message begins with. */
+const TOKEN = Uint8Array.of(0xd2, 0x45, 0x4c, 0x4f)
+
+/** Frames whose acknowledgement we wait for. More are sent, but not watched. */
+const WATCHED = 4_096
+
+export type FramingEvent =
+  /** A whole message, and the frame that acknowledges it. */
+  | { readonly kind: "message"; readonly bytes: Uint8Array; readonly acknowledgement: Uint8Array }
+  /** A message above the limit: its forwarding header, from which it can be refused. Nothing follows. */
+  | { readonly kind: "too-large"; readonly head: Uint8Array; readonly length: number }
+  /** This is not RELOAD, or no longer. Nothing follows. */
+  | { readonly kind: "broken"; readonly reason: string }
+
+/** The framing of one link, both ways: link type TLS-TCP-FH-NO-ICE. RFC 6940 §6.6.2, §6.6.5. */
+export class Framing {
+  readonly #maxMessageSize: number
+  #buffer = new Uint8Array(4_096)
+  #length = 0
+  #closed = false
+  #nextToSend = 0
+  /** The 32 sequence numbers before `#newest`, as the bits of an acknowledgement: the lowest is the one before. */
+  #history = 0
+  #newest: number | undefined
+  readonly #unacknowledged = new Map<number, Instant>()
+  #smoothed: number | undefined
+  #variation = 0
+
+  constructor(maxMessageSize: number) {
+    this.#maxMessageSize = maxMessageSize
+  }
+
+  /** When the oldest frame that is not acknowledged was sent; NEVER where there is none. */
+  get waitingSince(): Instant {
+    for (const sent of this.#unacknowledged.values()) return sent
+    return NEVER
+  }
+
+  /** Smoothed, as RFC 6298 §2 has it; undefined before the first acknowledgement. */
+  get roundTrip(): Duration | undefined {
+    return this.#smoothed === undefined ? undefined : milliseconds(this.#smoothed)
+  }
+
+  /** How long an acknowledgement may take; RFC 6298 §2 without its lower bound of a second. */
+  get timeout(): Duration {
+    return milliseconds(this.#smoothed === undefined ? 500 : this.#smoothed + 4 * this.#variation)
+  }
+
+  /** A message as one data frame. */
+  frame(message: Uint8Array, now: Instant): Uint8Array {
+    const sequence = this.#nextToSend
+    this.#nextToSend = (sequence + 1) >>> 0
+    if (this.#unacknowledged.size < WATCHED) this.#unacknowledged.set(sequence, now)
+    const frame = new Uint8Array(DATA_HEADER + message.length)
+    const view = new DataView(frame.buffer)
+    view.setUint32(0, DATA * 0x100_0000)
+    view.setUint32(1, sequence)
+    view.setUint32(4, ((sequence & 0xff) << 24) | message.length)
+    frame.set(message, DATA_HEADER)
+    return frame
+  }
+
+  /** Bytes of the stream, cut anyhow. After "too-large" and "broken" all further bytes are ignored. */
+  receive(bytes: Uint8Array, now: Instant): readonly FramingEvent[] {
+    if (this.#closed) return []
+    const events: FramingEvent[] = []
+    let taken = 0
+    // In pieces, so that the buffer stays below one frame however much came at once.
+    while (taken < bytes.length && !this.#closed) {
+      const piece = bytes.subarray(taken, taken + this.#maxMessageSize + DATA_HEADER)
+      taken += piece.length
+      this.#append(piece)
+      this.#takeFrames(events, now)
+    }
+    return events
+  }
+
+  #takeFrames(events: FramingEvent[], now: Instant): void {
+    let at = 0
+    for (;;) {
+      const end = this.#takeFrame(at, events, now)
+      if (end === undefined) break
+      at = end
+    }
+    this.#buffer.copyWithin(0, at, this.#length)
+    this.#length -= at
+  }
+
+  /** Where the next frame begins; undefined where this one is not complete, or wrong. */
+  #takeFrame(at: number, events: FramingEvent[], now: Instant): number | undefined {
+    const left = this.#length - at
+    if (left === 0) return undefined
+    const view = new DataView(this.#buffer.buffer, at, left)
+    switch (this.#buffer[at]) {
+      case ACKNOWLEDGEMENT:
+        if (left < ACKNOWLEDGEMENT_LENGTH) return undefined
+        this.#acknowledged(view.getUint32(1), view.getUint32(5), now)
+        return at + ACKNOWLEDGEMENT_LENGTH
+      case DATA: {
+        if (left < DATA_HEADER) return undefined
+        const length = view.getUint32(4) & 0xff_ffff
+        const start = at + DATA_HEADER
+        const head = this.#buffer.subarray(start, Math.min(start + length, this.#length))
+        if (!equalBytes(head.subarray(0, 4), TOKEN.subarray(0, Math.min(4, head.length))) || length < 4)
+          return this.#break(events, "what it sends is no RELOAD message")
+        if (length > this.#maxMessageSize) return this.#refuse(head, length, events)
+        if (left < DATA_HEADER + length) return undefined
+        const acknowledgement = this.#acknowledge(view.getUint32(1))
+        events.push({ kind: "message", bytes: head.slice(), acknowledgement })
+        return start + length
+      }
+      default:
+        return this.#break(events, `what it sends is not framed as RELOAD: byte ${this.#buffer[at]}`)
+    }
+  }
+
+  #refuse(head: Uint8Array, length: number, events: FramingEvent[]): undefined {
+    if (head.length < HEADER_LENGTH) return
+    const view = new DataView(head.buffer, head.byteOffset, head.length)
+    const whole = HEADER_LENGTH + view.getUint16(32) + view.getUint16(34) + view.getUint16(36)
+    if (whole > this.#maxMessageSize || whole > length)
+      return this.#break(events, `sends a message of ${length} bytes, and its header alone is too large`)
+    if (head.length < whole) return
+    events.push({ kind: "too-large", head: head.slice(0, whole), length })
+    this.#closed = true
+  }
+
+  #break(events: FramingEvent[], reason: string): undefined {
+    events.push({ kind: "broken", reason })
+    this.#closed = true
+  }
+
+  #append(bytes: Uint8Array): void {
+    const length = this.#length + bytes.length
+    if (length > this.#buffer.length) {
+      const larger = new Uint8Array(2 * length)
+      larger.set(this.#buffer.subarray(0, this.#length))
+      this.#buffer = larger
+    }
+    this.#buffer.set(bytes, this.#length)
+    this.#length = length
+  }
+
+  #acknowledge(sequence: number): Uint8Array {
+    const distance = this.#newest === undefined ? 0 : (sequence - this.#newest) >>> 0
+    if (distance > 0)
+      this.#history =
+        distance > 32 ? 0 : ((distance === 32 ? 0 : this.#history << distance) | (1 << (distance - 1))) >>> 0
+    this.#newest = sequence
+    const frame = new Uint8Array(ACKNOWLEDGEMENT_LENGTH)
+    const view = new DataView(frame.buffer)
+    view.setUint8(0, ACKNOWLEDGEMENT)
+    view.setUint32(1, sequence)
+    view.setUint32(5, this.#history)
+    return frame
+  }
+
+  #acknowledged(sequence: number, received: number, now: Instant): void {
+    const sent = this.#unacknowledged.get(sequence)
+    if (sent === undefined) return
+    this.#measure(now - sent)
+    this.#unacknowledged.delete(sequence)
+    if (this.#unacknowledged.size === 0) return
+    for (let bit = 0; bit < 32; bit++)
+      if ((received >>> bit) & 1) this.#unacknowledged.delete((sequence - 1 - bit) >>> 0)
+  }
+
+  #measure(sample: number): void {
+    if (this.#smoothed === undefined) {
+      this.#smoothed = sample
+      this.#variation = sample / 2
+    } else {
+      this.#variation = 0.75 * this.#variation + 0.25 * Math.abs(this.#smoothed - sample)
+      this.#smoothed = 0.875 * this.#smoothed + 0.125 * sample
+    }
+  }
+}
