@@ -30,6 +30,10 @@ export const LIMITS = {
   },
   /** Bytes where nothing else is said. */
   reload: {
+    /** Configuration documents are small; whatever is larger is an attack or a mistake. */
+    documentCharacters: 1_048_576,
+    documentElements: 10_000,
+    documentDepth: 16,
     /** Certificates that one message's security block is read or written with. */
     certificatesInMessage: 128,
     /** Their bytes: the block's list may hold 65,535, and a message's 64 KiB have to hold more than that list. */

@@ -1,5 +1,6 @@
 import { SaxesParser } from "saxes"
 import { FormatError } from "../kit/errors.ts"
+import { LIMITS } from "../kit/limits.ts"
 
 /** An element with its place in the source text, so that signed parts are cut out untouched. */
 export interface XmlElement {
@@ -16,11 +17,6 @@ export interface XmlElement {
   readonly end: number
 }
 
-/** Configuration documents are small; whatever is larger is an attack or a mistake. */
-const MOST_CHARACTERS = 1_048_576
-const MOST_ELEMENTS = 10_000
-const DEEPEST = 16
-
 type Growing = { -readonly [Field in keyof XmlElement]: XmlElement[Field] } & { children: XmlElement[] }
 
 /**
@@ -28,8 +24,9 @@ type Growing = { -readonly [Field in keyof XmlElement]: XmlElement[Field] } & { 
  * encoding but UTF-8. Throws FormatError that names the line.
  */
 export function parseXml(source: string): XmlElement {
-  if (source.length > MOST_CHARACTERS)
-    throw new FormatError(`the document is over ${MOST_CHARACTERS} characters`)
+  const { documentCharacters, documentElements, documentDepth } = LIMITS.reload
+  if (source.length > documentCharacters)
+    throw new FormatError(`the document is over ${documentCharacters} characters`)
   const parser = new SaxesParser<{ xmlns: true }>({ xmlns: true })
   const open: Growing[] = []
   let root: XmlElement | undefined
@@ -49,8 +46,8 @@ export function parseXml(source: string): XmlElement {
     start = source.lastIndexOf("<", parser.position - 1)
   })
   parser.on("opentag", ({ uri, local, attributes }) => {
-    if (open.length === DEEPEST) fail(`elements are nested more than ${DEEPEST} deep`)
-    if (++elements > MOST_ELEMENTS) fail(`there are more than ${MOST_ELEMENTS} elements`)
+    if (open.length === documentDepth) fail(`elements are nested more than ${documentDepth} deep`)
+    if (++elements > documentElements) fail(`there are more than ${documentElements} elements`)
     const plain = Object.values(attributes).filter((each) => each.uri === "")
     open.push({
       namespace: uri,
