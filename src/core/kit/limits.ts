@@ -2,6 +2,22 @@
 
 export const LIMITS = {
   sip: {
+    /** Requests taken and not finally answered; over it, 503 with Retry-After. */
+    pendingTransactions: 50_000,
+    /** Server transactions in all, those included that only wait for repetitions. */
+    transactions: 1_000_000,
+    /** What such a 503 says in Retry-After. */
+    retryAfterSeconds: 5,
+    /** RFC 5393 §5.3.3: branches of a request at once, here and behind, where it does not ask for fewer. */
+    breadth: 60,
+    /** Targets that one request may have, fallbacks not counted. */
+    targets: 64,
+    /** URIs being located at once, and answers of the domain name system that are remembered. RFC 3263. */
+    lookups: 4_096,
+    dnsAnswers: 4_096,
+    /** Places that one URI may lead to, and records of one answer that are read. */
+    destinations: 16,
+    dnsRecords: 32,
     /** Start line, headers and body together: what a datagram can carry; streams get no more. */
     messageBytes: 65_535,
     headerCount: 256,
