@@ -1,0 +1,113 @@
+import { join, resolve } from "node:path"
+import { Program, removeDirectory, runToEnd, temporaryDirectory } from "./programs.ts"
+
+/** Not the standard ports, so that tests run beside a node somebody has up. */
+export const PORTS = { sip: 15_060, sips: 15_061, reload: 16_084, http: 18_080 } as const
+
+const CARILLON = resolve("bin/carillon")
+
+/** A node as its operator runs it: the real command, on an address of its own. */
+export class FarmNode {
+  readonly host: string
+  readonly data: string
+  readonly http: string
+  program: Program | undefined
+  readonly #extra: readonly string[]
+  readonly #environment: NodeJS.ProcessEnv
+
+  constructor(host: string, data: string, extra: readonly string[], environment: NodeJS.ProcessEnv) {
+    this.host = host
+    this.data = data
+    this.http = `http://${host}:${PORTS.http}`
+    this.#extra = extra
+    this.#environment = environment
+  }
+
+  /** Starts it and waits until it says it is ready. */
+  async up(...options: readonly string[]): Promise<void> {
+    const args = ["up", "--data", this.data, "--host", this.host, "--log-level", "info"]
+    const ports = Object.entries(PORTS).flatMap(([name, port]) => [`--${name}-port`, String(port)])
+    this.program = new Program(
+      `node ${this.host}`,
+      CARILLON,
+      [...args, ...ports, ...this.#extra, ...options],
+      this.#environment,
+    )
+    await this.program.says(/^.*\bready\b.*$/m, 60_000)
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number> {
+    const code = await this.program?.stop(signal)
+    this.program = undefined
+    return code ?? 0
+  }
+
+  /** A command to this node, such as `carillon status --json`. */
+  run(...args: readonly string[]) {
+    return runToEnd(CARILLON, [...args, "--http", this.http, "--data", this.data])
+  }
+
+  /** A command that has to succeed; gives what it printed. */
+  must(...args: readonly string[]): string {
+    const { code, stdout, stderr } = this.run(...args)
+    if (code !== 0)
+      throw new Error(`carillon ${args.join(" ")} on ${this.host} ended with ${code}: ${stderr}${stdout}`)
+    return stdout
+  }
+
+  json(...args: readonly string[]): any {
+    return JSON.parse(this.must(...args, "--json"))
+  }
+
+  /** All samples of a counter of `/metrics`, by their labels as text. */
+  async counters(name: string): Promise<Map<string, number>> {
+    const text = await (await fetch(`${this.http}/metrics`)).text()
+    const samples = text.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? (\\S+)$`, "gm"))
+    return new Map([...samples].map(([, labels, value]) => [labels ?? "", Number(value)]))
+  }
+}
+
+/** Several nodes on 127.0.0.1, .2, .3 …, one fabric. */
+export class Farm {
+  readonly nodes: FarmNode[] = []
+  readonly directory = temporaryDirectory()
+  readonly domain: string
+  readonly #extra: readonly string[]
+  readonly #environment: NodeJS.ProcessEnv
+
+  constructor(
+    domain = "farm.test",
+    { extra = [], environment = {} }: { extra?: readonly string[]; environment?: NodeJS.ProcessEnv } = {},
+  ) {
+    this.domain = domain
+    this.#extra = extra
+    this.#environment = environment
+  }
+
+  /** The first node makes the fabric, every further one joins by an invite. */
+  async add(): Promise<FarmNode> {
+    const number = this.nodes.length + 1
+    const node = new FarmNode(
+      `127.0.0.${number}`,
+      join(this.directory, `node-${number}`),
+      this.#extra,
+      this.#environment,
+    )
+    const first = this.nodes[0]
+    this.nodes.push(node)
+    if (first === undefined) await node.up("--domain", this.domain)
+    else await node.up("--join", first.must("invite", "--node").trim())
+    return node
+  }
+
+  async grow(count: number): Promise<readonly FarmNode[]> {
+    while (this.nodes.length < count) await this.add()
+    return this.nodes
+  }
+
+  /** Ends all nodes and removes their data. */
+  async end(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop("SIGKILL")))
+    await removeDirectory(this.directory)
+  }
+}

@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { mkdtempSync } from "node:fs"
+import { rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as pause } from "node:timers/promises"
+
+/** Why tests that need `program` cannot run here; undefined where it is installed. Under CI, missing is an error. */
+export function missing(...programs: readonly string[]): string | false {
+  const absent = programs.filter((each) => spawnSync("sh", ["-c", `command -v ${each}`]).status !== 0)
+  if (absent.length === 0) return false
+  const reason = `not installed: ${absent.join(", ")}; .ci/run installs what these tests need`
+  if (process.env["CI"]) throw new Error(reason)
+  return reason
+}
+
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(tmpdir(), "carillon-test-"))
+}
+
+export const removeDirectory = (path: string) => rm(path, { recursive: true, force: true, maxRetries: 5 })
+
+/** Waits until `condition` gives something, and fails by `claim` if that takes too long. */
+export async function until<T>(
+  claim: string,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+  patience = 30_000,
+): Promise<T> {
+  const end = performance.now() + patience
+  for (;;) {
+    const value = await condition()
+    if (value !== undefined && value !== false) return value as T
+    if (performance.now() > end) throw new Error(`waited ${patience / 1_000} s in vain until ${claim}`)
+    await pause(20)
+  }
+}
+
+/** A program that runs beside the test, and what it has said so far. */
+export class Program {
+  readonly child: ChildProcess
+  readonly name: string
+  output = ""
+  exitCode: number | undefined
+  readonly exited: Promise<number>
+
+  constructor(name: string, command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+    this.name = name
+    this.child = spawn(command, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...environment },
+    })
+    for (const stream of [this.child.stdout!, this.child.stderr!])
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        this.output += text
+      })
+    this.exited = new Promise((resolve) => {
+      this.child.on("error", (error) => {
+        this.output += String(error)
+        this.exitCode = 127
+        resolve(127)
+      })
+      this.child.on("exit", (code, signal) => {
+        this.exitCode = code ?? (signal === null ? 1 : 128)
+        resolve(this.exitCode)
+      })
+    })
+  }
+
+  /** Waits for a line that matches, and gives the match. */
+  says(pattern: RegExp, patience = 30_000): Promise<RegExpMatchArray> {
+    return until(
+      `${this.name} says ${pattern}; it said:\n${this.output.slice(-2_000)}`,
+      () => {
+        const match = this.output.match(pattern)
+        if (match === null && this.exitCode !== undefined)
+          throw new Error(`${this.name} ended with ${this.exitCode}:\n${this.output.slice(-2_000)}`)
+        return match ?? undefined
+      },
+      patience,
+    )
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM", patience = 20_000): Promise<number> {
+    if (this.exitCode === undefined) {
+      this.child.kill(signal)
+      const killer = setTimeout(() => this.child.kill("SIGKILL"), patience)
+      await this.exited
+      clearTimeout(killer)
+    }
+    return this.exited
+  }
+}
+
+/** Runs a command to its end. */
+export function runToEnd(command: string, args: readonly string[], patience = 60_000) {
+  const result = spawnSync(command, args, {
+    encoding: "utf8",
+    timeout: patience,
+    maxBuffer: 64 * 1024 * 1024,
+  })
+  return { code: result.status ?? 1, stdout: result.stdout ?? "", stderr: result.stderr ?? "" }
+}
