@@ -1,0 +1,41 @@
+import { concat, toUtf8 } from "../core/kit/bytes.ts"
+import type { Hashes } from "../core/kit/crypto.ts"
+import { toHex } from "../core/kit/hex.ts"
+import type { LogEffect } from "../core/kit/log.ts"
+import type { Instant } from "../core/kit/time.ts"
+
+/** All that happened, as one hash: two runs of a seed are the same run, or the hash tells. */
+export class EventLog {
+  readonly #hashes: Hashes
+  #hash = new Uint8Array(32)
+  #pending = ""
+  #events = 0
+
+  constructor(hashes: Hashes) {
+    this.#hashes = hashes
+  }
+
+  get events(): number {
+    return this.#events
+  }
+
+  note(now: Instant, who: string, what: string): void {
+    this.#events++
+    this.#pending += `${now} ${who} ${what}\n`
+    if (this.#pending.length > 65_536) this.#fold()
+  }
+
+  noteLog(now: Instant, who: string, { level, event, fields }: LogEffect): void {
+    this.note(now, who, `${level} ${event} ${JSON.stringify(fields)}`)
+  }
+
+  digest(): string {
+    this.#fold()
+    return toHex(this.#hash)
+  }
+
+  #fold(): void {
+    this.#hash = new Uint8Array(this.#hashes.sha256(concat(this.#hash, toUtf8(this.#pending))))
+    this.#pending = ""
+  }
+}
