@@ -1,25 +1,33 @@
 import type { NodeId } from "../identity/node-id.ts"
 import type { Machine } from "../kit/machine.ts"
+import type { Instant } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 
 /** What the overlay tells a topology. `Body` is what topologies of two peers say to each other. */
 export type TopologyInput<Body> =
   | { readonly kind: "linked"; readonly peer: NodeId }
   | { readonly kind: "unlinked"; readonly peer: NodeId }
+  /** A link that was asked for could not be had. */
+  | { readonly kind: "unreachable"; readonly peer: NodeId }
   /** An Update that `from` signed. It means that `from` is a peer, ready to route and store. */
   | { readonly kind: "received"; readonly from: NodeId; readonly body: Body }
-  /** `from` takes its leave, or is found dead. */
-  | { readonly kind: "gone"; readonly peer: NodeId }
+  /** `peer` takes its leave, or begins anew: it is linked perhaps, but no peer. It names those it knew. */
+  | { readonly kind: "gone"; readonly peer: NodeId; readonly named: readonly NodeId[] }
   /** We have joined: from now on we announce ourselves. */
   | { readonly kind: "joined" }
+  /** We are no peer any more. */
+  | { readonly kind: "left" }
 
 /** What a topology wants of the overlay. */
 export type TopologyEffect<Body> =
   /** Attach to that peer (source-routed through `via` where it was named by it). */
   | { readonly kind: "link"; readonly peer: NodeId; readonly via: NodeId | undefined }
-  | { readonly kind: "unlink"; readonly peer: NodeId }
+  /** Attach to whoever is responsible there. */
+  | { readonly kind: "seek"; readonly target: ResourceId }
   | { readonly kind: "send"; readonly to: NodeId; readonly body: Body }
-  /** Our share of the ring or our replica set has changed: move what we store, and the copies of it. */
+  | { readonly kind: "peer-up"; readonly peer: NodeId }
+  | { readonly kind: "peer-down"; readonly peer: NodeId }
+  /** Our share of the ring or a replica set has changed: move what we store, and the copies of it. */
   | { readonly kind: "share-changed" }
 
 /**
@@ -29,13 +37,27 @@ export type TopologyEffect<Body> =
  * change it. No two peers need agree: routing forgives, storage heals.
  */
 export interface Topology<Body> extends Machine<TopologyInput<Body>, TopologyEffect<Body>> {
-  /** The peer to pass a message for `target` to, or undefined where it has arrived. */
+  /** The peer to pass a message for `target` to, or undefined where it has arrived, or cannot go on. */
   nextHop(target: NodeId | ResourceId): NodeId | undefined
   /** The peer known as responsible for `target`: exact in a full mesh. Ourselves included. */
   responsible(target: ResourceId): NodeId
-  /** The `count` peers from the responsible one on, clockwise: those that hold the copies. */
-  holders(target: ResourceId, count: number): readonly NodeId[]
+  /**
+   * The `count` peers from the responsible one on, clockwise: those that hold the copies. With
+   * `without`, those that would hold them if that peer were gone.
+   */
+  holders(target: ResourceId, count: number, without?: NodeId): readonly NodeId[]
+  /** Whether `joiner` would be responsible for `target` if it were a peer. */
+  wouldOwn(joiner: NodeId, target: ResourceId): boolean
   neighbors(): { readonly predecessors: readonly NodeId[]; readonly successors: readonly NodeId[] }
-  /** Every peer of the routing table. */
+  /** Every peer of the routing table, ourselves left out, in order of their Node-IDs. */
   peers(): readonly NodeId[]
+  has(peer: NodeId): boolean
+  /** All peers that are known of are linked and have said that they are ready, or cannot be reached. */
+  readonly settled: boolean
+  /** What tells a joining node that it is our predecessor now. RFC 6940 §10.5, step 7. */
+  welcome(joiner: NodeId, now: Instant): Body
+  /** Whether it says that we are the sender's predecessor. */
+  welcomes(body: Body): boolean
+  /** `overlay_specific_data` of a Leave to that peer. RFC 6940 §10.9. */
+  leaveData(to: NodeId): Uint8Array
 }
