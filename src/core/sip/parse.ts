@@ -19,6 +19,10 @@ interface Fault {
   readonly reason: string
 }
 
+type StartLineResult =
+  | { readonly line: StartLine; readonly fault?: Fault }
+  | { readonly line: undefined; readonly fault: Fault }
+
 /**
  * Reads one datagram, or one message that the framing cut from a stream. RFC 3261 §7.
  * What comes out has passed `validateMessage`, unless `validate` is false. Throws SipParseError.
@@ -35,15 +39,17 @@ export function parseMessage(bytes: Uint8Array, { validate = true } = {}): SipMe
   const head = toLatin1(bytes.subarray(start, bodyStart))
   const lineEnd = head.indexOf("\r\n")
   if (lineEnd < 0) throw new SipParseError(400, "Not SIP", undefined)
-  const { line, fault: lineFault } = readStartLine(head.slice(0, lineEnd))
+  const first = readStartLine(head.slice(0, lineEnd))
   const { fields, fault: headerFault } = readHeaders(head, lineEnd + 2)
   const { body, fault: bodyFault } = readBody(bytes.subarray(bodyStart), fields)
-  const fault = lineFault ?? headerFault ?? bodyFault
-  if (fault !== undefined || line === undefined) {
-    const rest = line?.kind === "request" ? salvage(line.method, line.uri, fields) : undefined
-    throw new SipParseError(fault?.status ?? 400, fault?.reason ?? "Bad Request", rest)
+  if (first.line === undefined) throw new SipParseError(first.fault.status, first.fault.reason, undefined)
+  const fault = first.fault ?? headerFault ?? bodyFault
+  if (fault !== undefined) {
+    const rest =
+      first.line.kind === "request" ? salvage(first.line.method, first.line.uri, fields) : undefined
+    throw new SipParseError(fault.status, fault.reason, rest)
   }
-  const message: SipMessage = { ...line, headers: new Headers(fields), body }
+  const message: SipMessage = { ...first.line, headers: new Headers(fields), body }
   if (validate) validateMessage(message)
   return message
 }
@@ -64,17 +70,20 @@ function findBody(bytes: Uint8Array, start: number): number {
 }
 
 /** A request line that is broken behind its method still tells what to answer. */
-function readStartLine(text: string): { readonly line: StartLine | undefined; readonly fault?: Fault } {
-  if (/^sip\//i.test(text)) return { line: readStatusLine(text) }
+function readStartLine(text: string): StartLineResult {
+  if (/^sip\//i.test(text)) {
+    const line = readStatusLine(text)
+    return line === undefined ? { line, fault: { status: 400, reason: "Bad Status Line" } } : { line }
+  }
   const methodEnd = text.indexOf(" ")
   const method = text.slice(0, Math.max(methodEnd, 0))
-  if (!isToken(method)) return { line: undefined }
+  if (!isToken(method)) return { line: undefined, fault: { status: 400, reason: "Not SIP" } }
   const trimmed = trimSpace(text)
   const versionStart = trimmed.lastIndexOf(" ") + 1
   const version = trimmed.slice(versionStart).toUpperCase()
-  if (!/^SIP\/\d+\.\d+$/.test(version)) return { line: undefined }
   const uri = trimSpace(trimmed.slice(methodEnd, versionStart))
   const line: StartLine = { kind: "request", method, uri }
+  if (!/^SIP\/\d+\.\d+$/.test(version)) return { line, fault: { status: 400, reason: "Bad Request Line" } }
   if (version !== "SIP/2.0") return { line, fault: { status: 505, reason: "Version Not Supported" } }
   if (uri.length > LIMITS.sip.uriBytes)
     return { line, fault: { status: 414, reason: "Request-URI Too Long" } }
@@ -117,6 +126,8 @@ function readHeaders(
 function readField(head: string, start: number, end: number): HeaderField | undefined {
   const colon = head.indexOf(":", start)
   if (colon < 0 || colon >= end) return undefined
+  // A name has no space before it: that would be a fold of the start line.
+  if (isSpace(head.charCodeAt(start))) return undefined
   const written = trimSpace(head.slice(start, colon))
   const known = headerDefinition(written)
   if (known === undefined && !isToken(written)) return undefined
