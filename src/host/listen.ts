@@ -1,5 +1,5 @@
-import type { Server } from "node:net"
-import { formatAddress } from "../core/kit/address.ts"
+import type { Server, Socket } from "node:net"
+import { type Address, formatAddress } from "../core/kit/address.ts"
 import { CarillonError } from "../core/kit/errors.ts"
 
 /** What a port is for, as the command line's option names it. */
@@ -69,12 +69,20 @@ export function listenTcp(
 export const plainHost = (host: string): string =>
   host.startsWith("::ffff:") && host.includes(".") ? host.slice(7) : host
 
+/** Who is at the other end. Of a socket that is closed already: nobody, port 0. */
+export const remoteOf = (socket: Socket): Address => ({
+  host: plainHost(socket.remoteAddress ?? ""),
+  port: socket.remotePort ?? 0,
+})
+
 /** What went wrong on a socket towards `peer`, in words that a person understands. */
 export function socketFailure(
-  cause: NodeJS.ErrnoException,
+  cause: NodeJS.ErrnoException & { readonly reason?: string },
   peer: { readonly host: string; readonly port: number },
 ): string {
   const where = formatAddress(peer)
+  // OpenSSL's own messages carry file names and numbers; its reason is the part worth reading.
+  if (cause.reason !== undefined) return `${where}: TLS failed: ${cause.reason}`
   const words = cause.code === undefined ? undefined : SOCKET_WORDS[cause.code]
   return words === undefined ? `${where}: ${cause.message}` : `${where} ${words}`
 }

@@ -1,0 +1,108 @@
+import type { Machine } from "../core/kit/machine.ts"
+import { type Instant, NEVER } from "../core/kit/time.ts"
+import type { Clock } from "./clock.ts"
+import { HOST_LIMITS } from "./limits.ts"
+
+export interface LoopSettings<Input, Effect> {
+  readonly machine: Machine<Input, Effect>
+  readonly clock: Clock
+  /** Carries out one effect. It may call `input`, which then waits its turn. */
+  readonly perform: (effect: Effect) => void
+  /** An exception came out of the machine or of `perform`; the loop has stopped for good. */
+  readonly fatal: (fault: unknown) => void
+}
+
+/**
+ * Drives one machine: inputs in the order they came, the effects of each in order before the next
+ * input, one timer for the deadline. Never re-entrant: what comes while the machine works waits.
+ */
+export class Loop<Input, Effect> {
+  readonly #settings: LoopSettings<Input, Effect>
+  #waiting: Input[] = []
+  #state: "held" | "idle" | "working" | "stopped" = "held"
+  #wake: { readonly at: Instant; readonly cancel: () => void } | undefined
+
+  constructor(settings: LoopSettings<Input, Effect>) {
+    this.#settings = settings
+  }
+
+  /** Hands over the first input, then those that have come before it, and from now on all at once. */
+  begin(first: Input): void {
+    this.#waiting.unshift(first)
+    if (this.#state === "held") this.#work()
+  }
+
+  input(input: Input): void {
+    if (this.#state === "stopped") return
+    this.#waiting.push(input)
+    if (this.#state === "idle") this.#work()
+  }
+
+  /** No input is handled and no timer fires from now on. */
+  stop(): void {
+    this.#state = "stopped"
+    this.#waiting = []
+    this.#wake?.cancel()
+    this.#wake = undefined
+  }
+
+  /** Handles all that waits; before that what is due, where the timer came for it. */
+  #work(isDue = false): void {
+    const { machine, clock } = this.#settings
+    this.#state = "working"
+    try {
+      if (isDue) this.#performAll(machine.expire(clock()))
+      while (this.#waiting.length > 0) {
+        const inputs = this.#waiting
+        this.#waiting = []
+        for (const input of inputs) this.#performAll(machine.handle(input, clock()))
+      }
+      if (!this.#isStopped()) {
+        this.#state = "idle"
+        this.#setTimer(machine.deadline)
+      }
+    } catch (fault) {
+      // The machine may be half changed: going on would make a wrong node of a dead one.
+      this.stop()
+      this.#settings.fatal(fault)
+    }
+  }
+
+  #performAll(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (this.#isStopped()) return
+      this.#settings.perform(effect)
+    }
+  }
+
+  /** A method, since `stop` may have come from within and the compiler cannot know. */
+  #isStopped(): boolean {
+    return this.#state === "stopped"
+  }
+
+  #setTimer(deadline: Instant): void {
+    if (this.#wake?.at === deadline) return
+    this.#wake?.cancel()
+    this.#wake = undefined
+    if (deadline === NEVER) return
+    const wait = deadline - this.#settings.clock()
+    const ring = () => {
+      this.#wake = undefined
+      // The platform may ring up to a millisecond early, and early on purpose where the wait was cut.
+      if (this.#settings.clock() >= deadline) this.#work(true)
+      else this.#setTimer(deadline)
+    }
+    this.#wake = { at: deadline, cancel: wait > 0 ? inTime(wait, ring) : atOnce(ring) }
+  }
+}
+
+function inTime(wait: number, ring: () => void): () => void {
+  const timer = setTimeout(ring, Math.min(Math.ceil(wait), HOST_LIMITS.loop.longestWait))
+  return () => clearTimeout(timer)
+}
+
+/** After the sockets have had their turn, so that a busy machine starves nobody. */
+function atOnce(ring: () => void): () => void {
+  const immediate = setImmediate(ring)
+  return () => clearImmediate(immediate)
+}

@@ -1,0 +1,149 @@
+import type { Address } from "../core/kit/address.ts"
+import { formatAddress } from "../core/kit/address.ts"
+import { count, log } from "../core/kit/log.ts"
+import type { NodeInput } from "../core/node/interface.ts"
+import type { Flow } from "../core/sip/transport.ts"
+import type { Acceptor } from "./acceptor.ts"
+import type { Clock } from "./clock.ts"
+import { openSslCryptography } from "./cryptography.ts"
+import { createEnrolmentHttp } from "./enrolment-http.ts"
+import { createFabricDialler, openFabricPort } from "./fabric-port.ts"
+import { createFabricTrust } from "./fabric-trust.ts"
+import type { HostSettings } from "./interface.ts"
+import { Links } from "./links.ts"
+import type { PortName } from "./listen.ts"
+import { openSipPorts, type SipPorts } from "./sip-ports.ts"
+import { SipStreams } from "./sip-streams.ts"
+import { createSipTlsDialler, openSipsPort } from "./sip-tls.ts"
+import { openKeyLog } from "./tls.ts"
+import type { DatagramTransport } from "./udp.ts"
+
+/** Everything of a node that speaks with the network. */
+export interface Ports {
+  readonly numbers: { readonly sip: number; readonly sips: number; readonly reload: number }
+  readonly datagrams: DatagramTransport
+  readonly streams: SipStreams
+  readonly links: Links
+  readonly gauges: Readonly<Record<string, number>>
+  close(): Promise<void>
+}
+
+/**
+ * Binds every port, or throws `PortTakenError` or `ListenError` and binds none. What comes in goes
+ * to `input` at once, also before this has returned.
+ */
+export async function openPorts(
+  settings: HostSettings,
+  clock: Clock,
+  input: (input: NodeInput) => void,
+): Promise<Ports> {
+  const keyLog = openKeyLog(settings.keyLog, settings.log)
+  const trust = createFabricTrust(settings.fabricTls, openSslCryptography(), clock)
+  const dialler = createFabricDialler(settings.fabricTls, trust, keyLog)
+  const refused = (listener: PortName) => (cause: string, remote: Address, detail: string) => {
+    settings.count(count("host_connections_refused_total", { listener, cause }))
+    settings.log(log("debug", "host.connection-refused", { listener, remote: formatAddress(remote), detail }))
+  }
+  const links = new Links({ input, dial: dialler.link })
+  const streams = new SipStreams({
+    clock,
+    message: (flow, bytes) => input({ kind: "received", flow, bytes }),
+    flowClosed: (flow) => input({ kind: "flow-closed", flow }),
+    cut: (flow, cause, detail) => {
+      settings.count(count("host_streams_cut_total", { cause }))
+      settings.log(log("debug", "host.stream-cut", { remote: formatAddress(flow.remote), cause, detail }))
+    },
+    dialTls: createSipTlsDialler(settings.trustedRoots ?? [], keyLog),
+    dialNode: dialler.sip,
+  })
+
+  const at = (port: number): Address => ({ host: settings.host, port })
+  const opened: { close(): Promise<void> }[] = []
+  const keep = <T extends { close(): Promise<void> }>(port: T): T => {
+    opened.push(port)
+    return port
+  }
+  const close = async () => {
+    streams.stop()
+    links.stop()
+    await Promise.all(opened.map((port) => port.close()))
+  }
+  try {
+    const sip = await openSip(settings, streams, input, refused("sip"))
+    keep(sip.datagrams)
+    keep(sip.tcp)
+    const sips = keep(
+      await openSipsPort({
+        bind: at(settings.ports.sips),
+        material: settings.phoneTls,
+        keyLog,
+        accepted: (socket, remote) => streams.accept(socket, "TLS", remote, undefined),
+        refused: refused("sips"),
+      }),
+    )
+    const reload = keep(
+      await openFabricPort({
+        bind: at(settings.ports.reload),
+        material: settings.fabricTls,
+        trust,
+        keyLog,
+        enrolment: settings.enrolment && createEnrolmentHttp(settings.enrolment, settings.log),
+        link: (socket, remote) => links.adopt(socket, undefined, remote),
+        sip: (socket, remote, node) => streams.accept(socket, "TLS", remote, node),
+        refused: refused("reload"),
+      }),
+    )
+    return {
+      numbers: { sip: sip.tcp.port, sips: sips.port, reload: reload.port },
+      datagrams: sip.datagrams,
+      streams,
+      links,
+      get gauges() {
+        return gaugesOf(streams, links, { sip: sip.tcp, sips, reload })
+      },
+      close,
+    }
+  } catch (cause) {
+    await close()
+    throw cause
+  }
+}
+
+function openSip(
+  settings: HostSettings,
+  streams: SipStreams,
+  input: (input: NodeInput) => void,
+  refused: (cause: string, remote: Address, detail: string) => void,
+): Promise<SipPorts> {
+  let local: Address = { host: settings.host, port: settings.ports.sip }
+  return openSipPorts({
+    bind: local,
+    datagram: (bytes, remote) => {
+      const flow: Flow = { transport: "UDP", local, remote, connection: undefined, node: undefined }
+      input({ kind: "received", flow, bytes })
+    },
+    connection: (socket, remote) => streams.accept(socket, "TCP", remote, undefined),
+    refused,
+  }).then((ports) => {
+    local = ports.datagrams.local
+    return ports
+  })
+}
+
+/** By the names of /metrics. */
+function gaugesOf(
+  streams: SipStreams,
+  links: Links,
+  acceptors: Readonly<Record<PortName, Acceptor>>,
+): Readonly<Record<string, number>> {
+  const { tcp, tls, node } = streams.counts
+  return {
+    sip_connections_tcp: tcp,
+    sip_connections_tls: tls,
+    sip_connections_node: node,
+    reload_links: links.count,
+    accepted_sip: acceptors.sip.open,
+    accepted_sips: acceptors.sips.open,
+    accepted_reload: acceptors.reload.open,
+  }
+}

@@ -1,0 +1,85 @@
+import {
+  createSecureContext,
+  createServer,
+  getCACertificates,
+  type SecureContext,
+  type TLSSocket,
+} from "node:tls"
+import type { Address } from "../core/kit/address.ts"
+import { type Acceptor, openAcceptor } from "./acceptor.ts"
+import { type Cancel, type Dialled, dialTls } from "./dial.ts"
+import type { TlsMaterial } from "./interface.ts"
+import { HOST_LIMITS } from "./limits.ts"
+import { remoteOf } from "./listen.ts"
+import { checkSipIdentity } from "./sip-identity.ts"
+import { type KeyLog, TLS_VERSIONS } from "./tls.ts"
+
+export interface SipsPortSettings {
+  readonly bind: Address
+  readonly material: TlsMaterial
+  readonly keyLog: KeyLog
+  readonly accepted: (socket: TLSSocket, remote: Address) => void
+  readonly refused: (cause: string, remote: Address, detail: string) => void
+}
+
+/** The port where phones speak SIP over TLS. They show no certificate: digest says who they are. */
+export function openSipsPort(settings: SipsPortSettings): Promise<Acceptor> {
+  const { bind, material, keyLog, accepted, refused } = settings
+  const server = createServer(
+    {
+      ...TLS_VERSIONS,
+      cert: material.certificate,
+      key: material.key,
+      handshakeTimeout: HOST_LIMITS.streams.handshakeTimeout,
+    },
+    (socket) => {
+      socket.on("error", () => undefined) // `close` follows, and is what the connection table hears.
+      accepted(socket, remoteOf(socket))
+    },
+  )
+  keyLog(server)
+  server.on("tlsClientError", (cause, socket) => {
+    socket.destroy()
+    refused("tls", remoteOf(socket), cause.message)
+  })
+  return openAcceptor({
+    name: "sips",
+    bind,
+    limits: HOST_LIMITS.streams,
+    accepted: (socket) => server.emit("connection", socket),
+    refused: (cause) => refused(cause, bind, "the connection was closed unheard"),
+  })
+}
+
+export type SipTlsDial = (
+  address: Address,
+  serverName: string | undefined,
+  done: (result: Dialled<TLSSocket>) => void,
+) => Cancel
+
+/**
+ * Connects to SIP servers of other domains, whose certificates must chain to a root of the system
+ * or to one of `trustedRoots` and be for the name that was asked for. RFC 3261 §26.3.1, RFC 5922.
+ */
+export function createSipTlsDialler(trustedRoots: readonly string[], keyLog: KeyLog): SipTlsDial {
+  let context: SecureContext | undefined
+  return (address, serverName, done) => {
+    // Late and once: reading the system's roots takes longer than many a process lives.
+    context ??= createSecureContext({
+      ...TLS_VERSIONS,
+      ca: [...getCACertificates("default"), ...getCACertificates("system"), ...trustedRoots],
+    })
+    const wanted = serverName ?? address.host
+    const options = {
+      secureContext: context,
+      rejectUnauthorized: true,
+      checkServerIdentity: (_: string, certificate: Parameters<typeof checkSipIdentity>[1]) =>
+        checkSipIdentity(wanted, certificate),
+      // SNI carries names only, never addresses. RFC 6066 §3.
+      ...(isName(wanted) ? { servername: wanted } : {}),
+    }
+    return dialTls(address, options, keyLog, done)
+  }
+}
+
+const isName = (host: string): boolean => /[a-z]/i.test(host) && !host.includes(":")

@@ -1,0 +1,58 @@
+import { parentPort, workerData } from "node:worker_threads"
+import { invariant } from "../core/kit/errors.ts"
+import { DatabaseRefusal, StoreDatabase } from "./store-database.ts"
+import type { FromStoreWorker, StoreWorkerAnswer, ToStoreWorker } from "./store-messages.ts"
+
+// The thread on which the record store lives, so that fsync holds up no call.
+
+type Persist = Extract<ToStoreWorker, { kind: "persist" }>
+
+const port = parentPort
+invariant(port !== null, "the store worker runs as a worker")
+
+const say = (message: FromStoreWorker) => port.postMessage(message)
+
+function serve(database: StoreDatabase): void {
+  let gathered: Persist[] = []
+  const flush = () => {
+    const batch = gathered
+    gathered = []
+    if (batch.length > 0) say({ kind: "answers", answers: commit(database, batch) })
+  }
+  port?.on("message", (message: ToStoreWorker) => {
+    if (message.kind === "close") {
+      flush()
+      database.close()
+      port.close()
+      return
+    }
+    // Group commit without a wait: what comes while the disk is busy is the next group.
+    if (gathered.push(message) === 1) setImmediate(flush)
+  })
+}
+
+/** One fsync for all; where that fails, each alone, so that one bad change harms no other. */
+function commit(database: StoreDatabase, batch: readonly Persist[]): readonly StoreWorkerAnswer[] {
+  const failure = database.commit(batch.flatMap(({ changes }) => changes))
+  return batch.map(({ ticket, changes }) => ({
+    ticket,
+    failure: failure === undefined || batch.length === 1 ? failure : database.commit(changes),
+  }))
+}
+
+function open(file: string): StoreDatabase | undefined {
+  try {
+    return new StoreDatabase(file)
+  } catch (cause) {
+    if (!(cause instanceof DatabaseRefusal)) throw cause
+    say({ kind: "refused", reason: cause.message })
+    return undefined
+  }
+}
+
+const database = open((workerData as { readonly file: string }).file)
+if (database !== undefined) {
+  for (const changes of database.load()) say({ kind: "loaded", changes, isLast: false })
+  say({ kind: "loaded", changes: [], isLast: true })
+  serve(database)
+}
