@@ -4,10 +4,14 @@ import { ROLES_EXTENSION } from "../core/identity/roles.ts"
 import { FormatError } from "../core/kit/errors.ts"
 import type { Instant } from "../core/kit/time.ts"
 import {
+  contextTag,
   type DerElement,
   DerTag,
   derContent,
   derContents,
+  derSequence,
+  derText,
+  implicitTag,
   readDer,
   readObjectIdentifier,
   writeDer,
@@ -16,10 +20,9 @@ import {
 // What RFC 6940 §11.3 puts into a node's certificate, read straight from its DER: the text that
 // OpenSSL makes of a SubjectAltName is ambiguous, and it does not show private extensions.
 
-const SUBJECT_ALTERNATIVE_NAME = "2.5.29.17"
-const RFC822_NAME = 0x81
-const URI = 0x86
-const EXPLICIT_3 = 0xa3
+export const SUBJECT_ALTERNATIVE_NAME = "2.5.29.17"
+const RFC822_NAME = implicitTag(1)
+const URI = implicitTag(6)
 
 /** `reload://` destination `@` overlay `/`, where the destination is one node: 01, length 16, Node-ID. §14.15. */
 const RELOAD_URI = /^reload:\/\/0110([0-9a-f]{32})@([^/@\s]+)\/?$/i
@@ -35,16 +38,16 @@ export type CertificateNames = Pick<
 export function readCertificateNames(der: Uint8Array): CertificateNames {
   const [certificate, ...behind] = readDer(der)
   if (behind.length > 0) throw new FormatError("bytes follow the certificate")
-  const [signed] = derContents(certificate, DerTag.sequence, "outermost sequence")
-  const fields = derContents(signed, DerTag.sequence, "signed part")
+  const [signed] = derContents(certificate, DerTag.sequence, "outermost sequence of the certificate")
+  const fields = derContents(signed, DerTag.sequence, "signed part of the certificate")
   // version [0], serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo, …
   const [version, , , , validity, subject] = fields
-  if (version?.tag !== 0xa0) throw new FormatError("the certificate is not of X.509 version 3")
-  if (derContent(subject, DerTag.sequence, "subject").length > 0) {
+  if (version?.tag !== contextTag(0)) throw new FormatError("the certificate is not of X.509 version 3")
+  if (derContent(subject, DerTag.sequence, "subject of the certificate").length > 0) {
     throw new FormatError("the certificate names a subject, which a RELOAD certificate leaves empty")
   }
-  const [notBefore, notAfter] = derContents(validity, DerTag.sequence, "validity")
-  const extensions = readExtensions(fields.find(({ tag }) => tag === EXPLICIT_3))
+  const [notBefore, notAfter] = derContents(validity, DerTag.sequence, "validity of the certificate")
+  const extensions = readExtensions(fields.find(({ tag }) => tag === contextTag(3)))
   const names = extensions.get(SUBJECT_ALTERNATIVE_NAME)
   if (names === undefined) throw new FormatError("the certificate has no SubjectAltName")
   const roles = extensions.get(ROLES_EXTENSION)
@@ -57,13 +60,8 @@ export function readCertificateNames(der: Uint8Array): CertificateNames {
 }
 
 /** The value of the private extension that lists roles. See ROLES_EXTENSION. */
-export function writeRoles(roles: readonly Role[]): Uint8Array {
-  return writeDer(
-    DerTag.sequence,
-    writeDer(DerTag.integer, Uint8Array.of(ROLES_VERSION)),
-    ...roles.map((role) => writeDer(DerTag.utf8String, Buffer.from(role))),
-  )
-}
+export const writeRoles = (roles: readonly Role[]): Uint8Array =>
+  derSequence(writeDer(DerTag.integer, Uint8Array.of(ROLES_VERSION)), ...roles.map(derText))
 
 function readRoles(value: Uint8Array): readonly Role[] {
   const [version, ...roles] = derContents(readDer(value)[0], DerTag.sequence, "list of roles")

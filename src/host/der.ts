@@ -1,23 +1,33 @@
 import { FormatError } from "../core/kit/errors.ts"
 
-// As much of DER (ITU-T X.690) as reading a certificate and our own extension takes.
+// As much of DER (ITU-T X.690) as reading and making certificates takes.
 
 /** Tags as they stand on the wire: class, constructed bit and number in one byte. */
 export const DerTag = {
+  boolean: 0x01,
   integer: 0x02,
+  bitString: 0x03,
   octetString: 0x04,
   objectIdentifier: 0x06,
   utf8String: 0x0c,
-  sequence: 0x30,
-  boolean: 0x01,
   utcTime: 0x17,
   generalizedTime: 0x18,
+  sequence: 0x30,
+  set: 0x31,
 } as const
 
-/** One element: its tag, and its content without tag and length. */
+/** `[number]` of the presentation language, around other elements. */
+export const contextTag = (number: number): number => 0xa0 | number
+
+/** `[number] IMPLICIT` of something primitive. */
+export const implicitTag = (number: number): number => 0x80 | number
+
 export interface DerElement {
   readonly tag: number
+  /** Without tag and length. */
   readonly content: Uint8Array
+  /** With them, as it is signed. */
+  readonly whole: Uint8Array
 }
 
 /** The elements that stand one after the other in `bytes`. Throws FormatError for what is not DER. */
@@ -29,38 +39,38 @@ export function readDer(bytes: Uint8Array): readonly DerElement[] {
     const { length, size } = readLength(bytes, at + 1)
     const start = at + 1 + size
     if (length > bytes.length - start) {
-      throw new FormatError(`DER element of ${length} bytes stands in ${bytes.length - start}`)
+      throw new FormatError(`a DER element of ${length} bytes stands in ${bytes.length - start}`)
     }
-    elements.push({ tag, content: bytes.subarray(start, start + length) })
-    at = start + length
+    const end = start + length
+    elements.push({ tag, content: bytes.subarray(start, end), whole: bytes.subarray(at, end) })
+    at = end
   }
   return elements
 }
 
 function readLength(bytes: Uint8Array, at: number): { readonly length: number; readonly size: number } {
   const first = bytes[at]
-  if (first === undefined) throw new FormatError("DER element ends before its length")
+  if (first === undefined) throw new FormatError("a DER element ends before its length")
   if (first < 0x80) return { length: first, size: 1 }
   const count = first - 0x80
   // Three bytes say 16 MiB, more than anything that is read here; none is BER's indefinite form.
-  if (count === 0 || count > 3 || at + count >= bytes.length) throw new FormatError("DER length is nonsense")
+  if (count === 0 || count > 3 || at + count >= bytes.length)
+    throw new FormatError("a DER length is nonsense")
   let length = 0
   for (let i = 1; i <= count; i++) length = length * 256 + bytes[at + i]!
   return { length, size: 1 + count }
 }
 
 /** What is inside an element that must have this tag. */
-export function derContents(
+export const derContents = (
   element: DerElement | undefined,
   tag: number,
   name: string,
-): readonly DerElement[] {
-  return readDer(derContent(element, tag, name))
-}
+): readonly DerElement[] => readDer(derContent(element, tag, name))
 
 /** The content of an element that must have this tag. */
 export function derContent(element: DerElement | undefined, tag: number, name: string): Uint8Array {
-  if (element?.tag !== tag) throw new FormatError(`the certificate's ${name} is not where DER has it`)
+  if (element?.tag !== tag) throw new FormatError(`the ${name} is not where DER has it`)
   return element.content
 }
 
@@ -72,7 +82,25 @@ export function writeDer(tag: number, ...contents: readonly Uint8Array[]): Uint8
   return Buffer.concat([Uint8Array.of(tag, ...length), content])
 }
 
-/** An object identifier in dotted text; its arcs may be of any size, as under 2.25. */
+export const derSequence = (...elements: readonly Uint8Array[]): Uint8Array =>
+  writeDer(DerTag.sequence, ...elements)
+
+export const derText = (text: string): Uint8Array => writeDer(DerTag.utf8String, Buffer.from(text))
+
+/** Whole bytes: none of the last one's bits is left over. */
+export const derBits = (bytes: Uint8Array): Uint8Array => writeDer(DerTag.bitString, Uint8Array.of(0), bytes)
+
+/** Every arc may be of any size, as under 2.25, where it is a UUID. */
+export function derObjectIdentifier(dotted: string): Uint8Array {
+  const [root, first, ...rest] = dotted.split(".").map(BigInt)
+  const arcs = [root! * 40n + first!, ...rest].map((arc) => {
+    const bytes = [Number(arc & 0x7fn)]
+    for (let left = arc >> 7n; left > 0n; left >>= 7n) bytes.unshift(Number(left & 0x7fn) | 0x80)
+    return Uint8Array.from(bytes)
+  })
+  return writeDer(DerTag.objectIdentifier, ...arcs)
+}
+
 export function readObjectIdentifier(content: Uint8Array): string {
   const arcs: bigint[] = []
   let arc = 0n
