@@ -1,0 +1,47 @@
+import { formatAddress } from "../../../core/kit/address.ts"
+import type { Daemon } from "../../daemon/daemon.ts"
+import { shortId, table } from "../table.ts"
+
+const ORIGINS: Readonly<Record<Daemon["origin"], string>> = {
+  created: "a new fabric",
+  joined: "just admitted",
+  returned: "back with its data",
+}
+
+/** What `up` prints once its ports are open: what is where, and what to do next. */
+export function describeDaemon(
+  daemon: Omit<Daemon, "ready" | "invite" | "putUsers" | "drainAndStop" | "stop">,
+  version: string,
+  secondNode: string,
+): readonly string[] {
+  const { ports, http, advertised, domain } = daemon
+  const isLoopback = /^127\.|^::1$/.test(http.host)
+  const rows = [
+    ["PORT", "PROTOCOL", "FOR"],
+    [String(ports.sip), "UDP, TCP", "SIP: phones"],
+    [String(ports.sips), "TLS", "SIP: phones, encrypted"],
+    [String(ports.reload), "TLS", "other nodes: RELOAD, SIP between nodes, enrolment"],
+    [
+      String(http.port),
+      `HTTP on ${http.host}`,
+      `status page, control API, metrics${isLoopback ? " (this machine only)" : ""}`,
+    ],
+  ]
+  const facts = [
+    [
+      "SIP address",
+      `sip:NAME@${domain}, phones' proxy ${formatAddress({ host: advertised, port: ports.sip })}`,
+    ],
+    ["dashboard", `http://${formatAddress(http)}/`],
+    ["add a user", "carillon user add NAME"],
+    ["second node", secondNode],
+  ]
+  return [
+    `Carillon ${version}, node ${shortId(daemon.node)} of fabric ${daemon.overlay}: ${ORIGINS[daemon.origin]}`,
+    "",
+    ...table(rows),
+    "",
+    ...table(facts),
+    "",
+  ]
+}

@@ -1,0 +1,248 @@
+import { readFile } from "node:fs/promises"
+import type { Server } from "node:http"
+import { isIP } from "node:net"
+import { type Address, formatAddress } from "../../core/kit/address.ts"
+import { CarillonError } from "../../core/kit/errors.ts"
+import type { Health } from "../../core/node/interface.ts"
+import { createNode } from "../../core/node/node.ts"
+import type { Listener } from "../../core/sip/transport.ts"
+import { systemClock } from "../../host/clock.ts"
+import { secureRandom } from "../../host/cryptography.ts"
+import type { NodeHost, TlsMaterial } from "../../host/interface.ts"
+import type { Membership } from "../../host/membership.ts"
+import { createNodeHost } from "../../host/node-host.ts"
+import { adminToken } from "./admin-token.ts"
+import { enterFabric, type FabricEntry, type Origin } from "./fabric.ts"
+import { type Controlled, createHandlers, within } from "./handlers.ts"
+import { createHttp, listenHttp } from "./http.ts"
+import { inviter } from "./inviter.ts"
+import { createLog, type Log } from "./log.ts"
+import { Metrics } from "./metrics.ts"
+import type { UpOptions } from "./options.ts"
+import { addressToAdvertise, concretePort, httpAddress, ownNames } from "./where.ts"
+
+/** One running node as a service. */
+export interface Daemon {
+  readonly node: string
+  readonly domain: string
+  readonly overlay: string
+  readonly origin: Origin
+  /** IP literal that others reach it at. */
+  readonly advertised: string
+  readonly ports: { readonly sip: number; readonly sips: number; readonly reload: number }
+  readonly http: Address
+  /** Sentences for the operator. */
+  readonly notes: readonly string[]
+  /** Comes once the node is healthy for the first time. */
+  readonly ready: Promise<void>
+  /** An invite for one more node, good for an hour. Throws ControlError where this node cannot make one. */
+  invite(): Promise<string>
+  /** Makes the users, or gives them their passwords. Throws ControlError. */
+  putUsers(users: UpOptions["users"]): Promise<void>
+  /** Hands over, for at most that many milliseconds, and stops. True where all was handed over. */
+  drainAndStop(atMost: number): Promise<boolean>
+  /** Stops at once: what was acknowledged is on disk. */
+  stop(): Promise<void>
+}
+
+/** A certificate or key that the operator names cannot be read. */
+export class TlsFileError extends CarillonError {
+  readonly code = "tls-file"
+}
+
+/** Where everything listens and is reached: settled before anything else, since certificates name it. */
+interface Place {
+  readonly host: string
+  readonly advertised: string
+  readonly ports: Daemon["ports"]
+  readonly names: readonly string[]
+}
+
+/** Everything between the options and a node that answers. Throws CarillonError, each one sentence. */
+export async function startDaemon(options: UpOptions, version: string): Promise<Daemon> {
+  const log = createLog({ format: options.log, level: options.logLevel })
+  const place = await findPlace(options)
+  const token = await adminToken(options.data)
+  const entry = await enterFabric(options, { host: place.advertised, port: place.ports.reload }, place.names)
+  const watch = watchHealth()
+  const metrics = new Metrics()
+  const host = await buildHost(options, version, place, entry.membership, { log, metrics, watch })
+  await host.start()
+  const controlled = control(host, entry.membership)
+  const handlers = createHandlers(controlled)
+  const server = createHttp({
+    version,
+    token,
+    handlers,
+    health: () => watch.health,
+    metrics: () => metrics.text({ status: controlled.status(), host: host.gauges }),
+    log,
+  })
+  const httpHost = options.httpHost ?? httpAddress(options.host)
+  try {
+    const port = await listenHttp(server, { host: httpHost, port: options.httpPort })
+    return assemble({ host: httpHost, port }, { place, entry, host, server, handlers, ready: watch.ready })
+  } catch (error) {
+    await host.stop()
+    throw error
+  }
+}
+
+interface Parts {
+  readonly place: Place
+  readonly entry: FabricEntry
+  readonly host: NodeHost
+  readonly server: Server
+  readonly handlers: ReturnType<typeof createHandlers>
+  readonly ready: Promise<void>
+}
+
+function assemble(http: Address, { place, entry, host, server, handlers, ready }: Parts): Daemon {
+  const { identity, configuration } = entry.membership
+  const stop = async () => {
+    server.close()
+    server.closeAllConnections()
+    await host.stop()
+  }
+  return {
+    node: identity.nodeId,
+    domain: configuration.sipDomain,
+    overlay: configuration.instanceName,
+    origin: entry.origin,
+    advertised: place.advertised,
+    ports: host.ports,
+    http,
+    notes: entry.notes,
+    ready,
+    async invite() {
+      const { invite } = await handlers.invite({ uses: 1, expiresSeconds: 3_600 })
+      return invite
+    },
+    async putUsers(users) {
+      if (users.length > 0) await handlers.putUsers({ users: [...users], mode: "import" })
+    },
+    async drainAndStop(atMost) {
+      const answer = await within(atMost, host.command({ kind: "drain" }))
+      await stop()
+      return answer?.kind === "drained"
+    },
+    stop,
+  }
+}
+
+async function findPlace(options: UpOptions): Promise<Place> {
+  const { host } = options
+  const advertised = options.advertise ?? (await addressToAdvertise(host))
+  // Links, Via and Record-Route tell the numbers to others, so they must be known before the bind.
+  const ports = {
+    sip: await concretePort(options.sipPort, host),
+    sips: await concretePort(options.sipsPort, host),
+    reload: await concretePort(options.reloadPort, host),
+  }
+  return { host, advertised, ports, names: ownNames(host, advertised) }
+}
+
+interface Observers {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly watch: HealthWatch
+}
+
+async function buildHost(
+  options: UpOptions,
+  version: string,
+  place: Place,
+  membership: Membership,
+  { log, metrics, watch }: Observers,
+): Promise<NodeHost> {
+  const { identity, cryptography, configuration, fabricKeys, fabricTls, enrolment } = membership
+  const { host, advertised, ports, names } = place
+  const at = (transport: Listener["transport"], port: number): Listener => ({
+    transport,
+    advertised: { host: advertised, port },
+  })
+  const node = createNode({
+    identity,
+    cryptography,
+    random: secureRandom(),
+    configuration,
+    advertised: { host: advertised, port: ports.reload },
+    listeners: [at("UDP", ports.sip), at("TCP", ports.sip), at("TLS", ports.sips)],
+    aliases: names,
+    trusted: options.trusted,
+    fabricKeys,
+    digestAlgorithms: options.digest,
+    version,
+  })
+  return createNodeHost(node, {
+    data: options.data,
+    host,
+    ports,
+    fabricTls,
+    phoneTls: await phoneTls(options, membership, place),
+    bootstrap: configuration.bootstrapNodes.filter(
+      (address) => formatAddress(address) !== formatAddress({ host: advertised, port: ports.reload }),
+    ),
+    enrolment,
+    keyLog: options.keyLog,
+    log,
+    count: (effect) => metrics.count(effect),
+    health: (health) => watch.tell(health),
+  })
+}
+
+/** The operator's certificate, or one of the overlay's CA for the domain and this node's addresses. RFC 5922. */
+async function phoneTls(
+  { tlsCert, tlsKey }: UpOptions,
+  membership: Membership,
+  { advertised, host }: Place,
+): Promise<TlsMaterial> {
+  if (tlsCert !== undefined && tlsKey !== undefined)
+    return { certificate: await readPem(tlsCert, "--tls-cert"), key: await readPem(tlsKey, "--tls-key") }
+  const addresses = [...new Set([advertised, host])].filter(
+    (name) => isIP(name) !== 0 && name !== "0.0.0.0" && name !== "::",
+  )
+  return membership.phoneTls({ domain: membership.configuration.sipDomain, addresses })
+}
+
+async function readPem(path: string, option: string): Promise<string> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new TlsFileError(`${option}: ${path} cannot be read (${error.code}); name a PEM file`, {
+      cause: error,
+    })
+  })
+  if (!text.includes("-----BEGIN "))
+    throw new TlsFileError(`${option}: ${path} is no PEM; convert it with openssl`)
+  return text
+}
+
+function control(host: NodeHost, membership: Membership): Controlled {
+  const status = () => host.node.status(systemClock())
+  return {
+    domain: membership.configuration.sipDomain,
+    status,
+    command: (command) => host.command(command),
+    invite: inviter(membership, status),
+  }
+}
+
+interface HealthWatch {
+  readonly health: Health
+  readonly ready: Promise<void>
+  tell(health: Health): void
+}
+
+function watchHealth(): HealthWatch {
+  let health: Health = { state: "joining" }
+  const { promise, resolve } = Promise.withResolvers<void>()
+  return {
+    get health() {
+      return health
+    },
+    ready: promise,
+    tell(news) {
+      health = news
+      if (news.state === "healthy") resolve()
+    },
+  }
+}
