@@ -59,6 +59,8 @@ export const LIMITS = {
     partialBytes: 4_194_304,
     /** The whole message of which fragments come: far above any max-message-size. */
     reassembledMessage: 1_048_576,
+    /** Each has 256 bytes at least. RFC 6940 §6.7. */
+    fragmentsOfMessage: 4_096,
     /** Values that one peer holds for the fabric, removals included. */
     storedValues: 4_194_304,
     /** Removals that one record of a Kind keeps beside the values that exist. */
