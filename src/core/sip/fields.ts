@@ -27,26 +27,23 @@ export const MALFORMED_EXPIRES = 3_600
 
 const LARGEST = 2 ** 32 - 1
 
-interface Cache {
-  readonly text: string
-  readonly value: NameAddress | Via
+/** What was read of the message at hand: the same few fields are asked for again and again. */
+interface Readings {
+  vias?: readonly Via[]
+  from?: NameAddress
+  to?: NameAddress
+  cseq?: CSeq
 }
 
-/** What was read of the message at hand: the same few fields are asked for again and again. */
-const read = new WeakMap<Headers, Map<string, Cache>>()
+const readings = new WeakMap<Headers, Readings>()
 
-function cached<T extends NameAddress | Via>(message: Message, name: string, parse: (text: string) => T): T {
-  const text = single(message, name)
-  let known = read.get(message.headers)
+function readingsOf({ headers }: Message): Readings {
+  let known = readings.get(headers)
   if (known === undefined) {
-    known = new Map()
-    read.set(message.headers, known)
+    known = {}
+    readings.set(headers, known)
   }
-  const entry = known.get(name)
-  if (entry !== undefined) return entry.value as T
-  const value = parse(text)
-  known.set(name, { text, value })
-  return value
+  return known
 }
 
 function single(message: Message, name: string): string {
@@ -56,25 +53,49 @@ function single(message: Message, name: string): string {
 }
 
 /** All values of a list header, over all its fields, in order. */
-export const valuesOf = (message: Message, name: string): readonly string[] =>
-  message.headers.all(name).flatMap((field) => (field === "" ? [] : splitList(field)))
+export function valuesOf(message: Message, name: string): readonly string[] {
+  const fields = message.headers.all(name)
+  return fields.length === 1 ? splitField(fields[0]!) : fields.flatMap(splitField)
+}
+
+const splitField = (field: string): readonly string[] => (field === "" ? [] : splitList(field))
 
 /** The topmost Via value. */
-export const topVia = (message: Message): Via =>
-  cached(message, "Via", (text) => parseVia(splitList(text)[0]!))
+export function topVia(message: Message): Via {
+  const top = viasOf(message)[0]
+  if (top === undefined) throw new FormatError("Via is missing")
+  return top
+}
 
-export const viasOf = (message: Message): readonly Via[] => valuesOf(message, "Via").map(parseVia)
+export function viasOf(message: Message): readonly Via[] {
+  const known = readingsOf(message)
+  known.vias ??= valuesOf(message, "Via").map(parseVia)
+  return known.vias
+}
 
-export const fromOf = (message: Message): NameAddress => cached(message, "From", parseNameAddress)
+export function fromOf(message: Message): NameAddress {
+  const known = readingsOf(message)
+  known.from ??= parseNameAddress(single(message, "From"))
+  return known.from
+}
 
-export const toOf = (message: Message): NameAddress => cached(message, "To", parseNameAddress)
+export function toOf(message: Message): NameAddress {
+  const known = readingsOf(message)
+  known.to ??= parseNameAddress(single(message, "To"))
+  return known.to
+}
 
 export const tagOf = (address: NameAddress): string | undefined => address.parameters.get("tag")
 
 export const callIdOf = (message: Message): string => single(message, "Call-ID")
 
 export function cseqOf(message: Message): CSeq {
-  const text = single(message, "CSeq")
+  const known = readingsOf(message)
+  known.cseq ??= parseCSeq(single(message, "CSeq"))
+  return known.cseq
+}
+
+function parseCSeq(text: string): CSeq {
   const space = text.search(/[ \t]/)
   const number = parseDecimal(text.slice(0, Math.max(space, 0)))
   const method = trimSpace(text.slice(space))

@@ -65,7 +65,8 @@ export function quotedEnd(text: string, start: number): number {
 /** What a quoted string says; other text as it is. */
 export function unquote(text: string): string {
   if (text.length < 2 || !text.startsWith('"') || !text.endsWith('"')) return text
-  return text.slice(1, -1).replaceAll(/\\([\s\S])/g, "$1")
+  const inner = text.slice(1, -1)
+  return inner.includes("\\") ? inner.replaceAll(/\\([\s\S])/g, "$1") : inner
 }
 
 /** A quoted string that says `text`. CR and LF cannot be said (RFC 3261 §25.1); they become spaces. */
