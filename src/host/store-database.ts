@@ -29,6 +29,7 @@ export class StoreDatabase {
   readonly #put: StatementSync
   readonly #delete: StatementSync
   readonly #certificate: StatementSync
+  readonly #forget: StatementSync
 
   /** Throws `DatabaseRefusal`. */
   constructor(file: string) {
@@ -41,6 +42,7 @@ export class StoreDatabase {
     this.#certificate = this.#database.prepare(
       "INSERT OR REPLACE INTO certificates (fingerprint, der) VALUES (?, ?)",
     )
+    this.#forget = this.#database.prepare("DELETE FROM certificates WHERE fingerprint = ?")
   }
 
   /** All that it holds, certificates first, in batches. */
@@ -106,6 +108,9 @@ export class StoreDatabase {
         break
       case "certificate":
         this.#certificate.run(change.fingerprint, change.der)
+        break
+      case "forget-certificate":
+        this.#forget.run(change.fingerprint)
         break
     }
   }

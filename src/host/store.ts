@@ -39,7 +39,11 @@ export async function openStore(
   createPrivately(directory, file)
   // The worker is a source file in a checkout and a compiled one in the package.
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
-  const worker = new Worker(new URL(`./store-worker.${extension}`, import.meta.url), { workerData: { file } })
+  const worker = new Worker(new URL(`./store-worker.${extension}`, import.meta.url), {
+    workerData: { file },
+    // Not our own flags, some of which no worker takes; SQLite's novelty is no news to an operator.
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+  })
   const changes = await load(worker)
   return { store: new WorkerStore(worker, answer), changes }
 }
@@ -151,6 +155,7 @@ function compact(change: StorageChange): StorageChange {
     case "certificate":
       return { ...change, der: new Uint8Array(change.der) }
     case "delete":
+    case "forget-certificate":
       return change
   }
 }
