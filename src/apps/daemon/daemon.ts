@@ -3,6 +3,7 @@ import type { Server } from "node:http"
 import { isIP } from "node:net"
 import { type Address, formatAddress } from "../../core/kit/address.ts"
 import { CarillonError } from "../../core/kit/errors.ts"
+import { log as event } from "../../core/kit/log.ts"
 import type { Health } from "../../core/node/interface.ts"
 import { createNode } from "../../core/node/node.ts"
 import type { Listener } from "../../core/sip/transport.ts"
@@ -65,7 +66,7 @@ export async function startDaemon(options: UpOptions, version: string): Promise<
   const token = await adminToken(options.data)
   const entry = await enterFabric(options, { host: place.advertised, port: place.ports.reload }, place.names)
   const watch = watchHealth()
-  const metrics = new Metrics()
+  const metrics = new Metrics((claim) => log(event("error", "metrics.undeclared", { claim })))
   const host = await buildHost(options, version, place, entry.membership, { log, metrics, watch })
   await host.start()
   const controlled = control(host, entry.membership)

@@ -1,5 +1,4 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client"
-import { InvariantError } from "../../core/kit/errors.ts"
 import type { CountEffect } from "../../core/kit/log.ts"
 import type { NodeStatus } from "../../core/node/interface.ts"
 
@@ -10,12 +9,30 @@ interface Declaration {
 
 /** Every counter that the node or its host may raise with a `count` effect. */
 export const COUNTERS: Readonly<Record<string, Declaration>> = {
-  sip_malformed_total: { help: "SIP messages that could not be read.", labels: ["reason"] },
+  health_changes_total: {
+    help: "Changes of this node's health, by the state it came to.",
+    labels: ["state"],
+  },
+  host_connections_refused_total: {
+    help: "Connections refused on arrival: limits, or no trusted certificate.",
+    labels: ["listener", "cause"],
+  },
+  host_streams_cut_total: {
+    help: "Connections closed for what came, or did not leave, over them.",
+    labels: ["cause"],
+  },
   reload_messages_total: {
     help: "RELOAD messages on links, forwarded ones included.",
     labels: ["method", "direction"],
   },
   reload_refused_total: { help: "RELOAD messages dropped or refused.", labels: ["cause"] },
+  sip_hops_exhausted_total: { help: "SIP requests refused because Max-Forwards had run out.", labels: [] },
+  sip_malformed_total: { help: "SIP messages that could not be read.", labels: ["reason"] },
+  sip_overload_refusals_total: {
+    help: "SIP requests refused because too many were under way.",
+    labels: [],
+  },
+  sip_stray_responses_total: { help: "SIP responses that belong to no transaction.", labels: [] },
 }
 
 const HEALTH_STATES = ["joining", "healthy", "unhealthy", "draining", "drained"] as const
@@ -32,9 +49,11 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #counters = new Map<string, Counter>()
   readonly #gauges = new Map<string, Gauge>()
+  readonly #undeclared: (claim: string) => void
 
-  constructor() {
-    collectDefaultMetrics({ register: this.#registry, prefix: "carillon_" })
+  /** `undeclared` is told of a counter or label that is not declared, which is then not counted. */
+  constructor(undeclared: (claim: string) => void) {
+    this.#undeclared = undeclared
     for (const [name, { help, labels }] of Object.entries(COUNTERS)) {
       this.#counters.set(
         name,
@@ -43,24 +62,21 @@ export class Metrics {
     }
   }
 
-  /** Throws InvariantError for a counter or a label that is not declared. */
   count({ counter, labels, by }: CountEffect): void {
-    const known = this.#counters.get(counter)
-    if (known === undefined) throw new InvariantError(`counter ${counter} is declared in metrics.ts`)
-    const declared = COUNTERS[counter]!.labels
+    const declared = COUNTERS[counter]?.labels
+    if (declared === undefined) return this.#undeclared(`counter ${counter} is declared in metrics.ts`)
     const stranger = Object.keys(labels).find((label) => !declared.includes(label))
     if (stranger !== undefined)
-      throw new InvariantError(`label ${stranger} of ${counter} is declared in metrics.ts`)
-    known.inc(labels, by)
+      return this.#undeclared(`label ${stranger} of ${counter} is declared in metrics.ts`)
+    this.#counters.get(counter)!.inc(labels, by)
   }
 
   /** Prometheus' text format 0.0.4. */
   text({ status, host }: Readings): Promise<string> {
     this.#readNode(status)
+    this.#readProcess()
     for (const [name, value] of Object.entries(host)) {
-      this.#gauge(`carillon_host_${name.replaceAll(/\W/g, "_")}`, `${name}, as the host counts it.`).set(
-        value,
-      )
+      this.#gauge(`carillon_${name}`, `Open now: ${name.replaceAll("_", " ")}.`).set(value)
     }
     return this.#registry.metrics()
   }
@@ -94,6 +110,23 @@ export class Metrics {
         "carillon_certificate_days_left",
         "Days until this node's certificate ends.",
         status.certificateDaysLeft,
+      ],
+    ]
+    for (const [name, help, value] of plain) this.#gauge(name, help).set(value)
+  }
+
+  /** prom-client's own collection samples the event loop a hundred times a second; this costs nothing. */
+  #readProcess(): void {
+    const { user, system } = process.cpuUsage()
+    const memory = process.memoryUsage()
+    const plain: readonly (readonly [string, string, number])[] = [
+      ["process_cpu_seconds", "Processor time used since the start.", (user + system) / 1e6],
+      ["process_resident_memory_bytes", "Memory in use, all told.", memory.rss],
+      ["nodejs_heap_used_bytes", "Memory in use by JavaScript.", memory.heapUsed],
+      [
+        "nodejs_eventloop_utilization",
+        "Share of the time since the start that the event loop was busy.",
+        performance.eventLoopUtilization().utilization,
       ],
     ]
     for (const [name, help, value] of plain) this.#gauge(name, help).set(value)
