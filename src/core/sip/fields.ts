@@ -1,5 +1,6 @@
 import { FormatError } from "../kit/errors.ts"
-import { isToken, parseDecimal, trimSpace } from "./characters.ts"
+import { isSpace, isToken, parseDecimal, trimSpace } from "./characters.ts"
+import { headerDefinition } from "./header-table.ts"
 import type { Headers, SipMessage } from "./message.ts"
 import { type NameAddress, parseNameAddress, splitList } from "./name-address.ts"
 import { parseVia, type Via } from "./via.ts"
@@ -46,17 +47,31 @@ function readingsOf({ headers }: Message): Readings {
   return known
 }
 
+/** Known names have one spelling in a message, so comparing them needs no change of case. */
+function first({ headers }: Message, name: string): string | undefined {
+  for (const field of headers.fields) if (field.name === name) return field.value
+  return undefined
+}
+
 function single(message: Message, name: string): string {
-  const value = message.headers.first(name)
+  const value = first(message, name)
   if (value === undefined) throw new FormatError(`${name} is missing`)
   return value
 }
 
 /** All values of a list header, over all its fields, in order. */
 export function valuesOf(message: Message, name: string): readonly string[] {
-  const fields = message.headers.all(name)
-  return fields.length === 1 ? splitField(fields[0]!) : fields.flatMap(splitField)
+  let values: readonly string[] | undefined
+  for (const field of message.headers.fields) {
+    if (field.name !== name) continue
+    const more = splitField(field.value)
+    values = values === undefined ? more : [...values, ...more]
+  }
+  if (values !== undefined || headerDefinition(name) !== undefined) return values ?? NO_VALUES
+  return message.headers.all(name).flatMap(splitField)
 }
+
+const NO_VALUES: readonly never[] = []
 
 const splitField = (field: string): readonly string[] => (field === "" ? [] : splitList(field))
 
@@ -96,8 +111,9 @@ export function cseqOf(message: Message): CSeq {
 }
 
 function parseCSeq(text: string): CSeq {
-  const space = text.search(/[ \t]/)
-  const number = parseDecimal(text.slice(0, Math.max(space, 0)))
+  let space = 0
+  while (space < text.length && !isSpace(text.charCodeAt(space))) space++
+  const number = parseDecimal(text.slice(0, space))
   const method = trimSpace(text.slice(space))
   if (number === undefined || number > LARGEST || !isToken(method)) throw new FormatError("CSeq is malformed")
   return { number, method }
@@ -111,7 +127,7 @@ export const dialogIdOf = (message: Message): DialogId => ({
 
 /** 0 to 255; undefined where there is none, as before RFC 3261. */
 export function maxForwardsOf(message: Message): number | undefined {
-  const text = message.headers.first("Max-Forwards")
+  const text = first(message, "Max-Forwards")
   if (text === undefined) return undefined
   const count = parseDecimal(text)
   if (count === undefined || count > 255) throw new FormatError("Max-Forwards is malformed")
@@ -137,7 +153,7 @@ export const pathsOf = (message: Message): readonly NameAddress[] =>
   valuesOf(message, "Path").map(parseNameAddress)
 
 /** Seconds; undefined where there is none, 3600 where it cannot be understood. */
-export const expiresOf = (message: Message): number | undefined => seconds(message.headers.first("Expires"))
+export const expiresOf = (message: Message): number | undefined => seconds(first(message, "Expires"))
 
 /** The `expires` parameter of a contact, in the same way. */
 export const contactExpiresOf = (contact: NameAddress): number | undefined =>

@@ -63,37 +63,44 @@ function skipEmptyLines(bytes: Uint8Array): number {
 
 /** Behind the empty line that ends the headers; the end of the bytes where there is none. */
 function findBody(bytes: Uint8Array, start: number): number {
-  for (let at = bytes.indexOf(LF, start); at >= 0; at = bytes.indexOf(LF, at + 1)) {
-    if (bytes[at + 1] === CR && bytes[at + 2] === LF && bytes[at - 1] === CR) return at + 3
+  // Looks at the last byte that CRLF CRLF could have; any other byte there rules out four places at once.
+  for (let at = start + 3; at < bytes.length; ) {
+    const byte = bytes[at]
+    if (byte === LF) {
+      if (bytes[at - 1] === CR && bytes[at - 2] === LF && bytes[at - 3] === CR) return at + 1
+      at += 2
+    } else at += byte === CR ? 1 : 4
   }
   return bytes.length
 }
 
 /** A request line that is broken behind its method still tells what to answer. */
 function readStartLine(text: string): StartLineResult {
-  if (/^sip\//i.test(text)) {
-    const line = readStatusLine(text)
-    return line === undefined ? { line, fault: { status: 400, reason: "Bad Status Line" } } : { line }
-  }
   const methodEnd = text.indexOf(" ")
   const method = text.slice(0, Math.max(methodEnd, 0))
-  if (!isToken(method)) return { line: undefined, fault: { status: 400, reason: "Not SIP" } }
+  if (!isToken(method)) return readStatusLine(text)
   const trimmed = trimSpace(text)
   const versionStart = trimmed.lastIndexOf(" ") + 1
-  const version = trimmed.slice(versionStart).toUpperCase()
+  const version = trimmed.slice(versionStart)
   const uri = trimSpace(trimmed.slice(methodEnd, versionStart))
   const line: StartLine = { kind: "request", method, uri }
-  if (!/^SIP\/\d+\.\d+$/.test(version)) return { line, fault: { status: 400, reason: "Bad Request Line" } }
-  if (version !== "SIP/2.0") return { line, fault: { status: 505, reason: "Version Not Supported" } }
+  if (version !== "SIP/2.0" && version.toUpperCase() !== "SIP/2.0") {
+    const isSip = /^SIP\/\d+\.\d+$/i.test(version)
+    const fault = isSip
+      ? { status: 505, reason: "Version Not Supported" }
+      : { status: 400, reason: "Bad Request Line" }
+    return { line, fault }
+  }
   if (uri.length > LIMITS.sip.uriBytes)
     return { line, fault: { status: 414, reason: "Request-URI Too Long" } }
   return { line }
 }
 
 /** The space behind the status may be missing with the phrase. RFC 4475 §3.1.1.13. */
-function readStatusLine(text: string): StartLine | undefined {
+function readStatusLine(text: string): StartLineResult {
   const match = /^SIP\/2\.0 +([1-6]\d\d)(?: (.*))?$/is.exec(text)
-  return match ? { kind: "response", status: Number(match[1]), reason: match[2] ?? "" } : undefined
+  if (match === null) return { line: undefined, fault: { status: 400, reason: "Bad Start Line" } }
+  return { line: { kind: "response", status: Number(match[1]), reason: match[2] ?? "" } }
 }
 
 /** Reads on behind a broken field, as an answer needs the sound ones. */

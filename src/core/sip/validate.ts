@@ -1,6 +1,7 @@
 import { FormatError } from "../kit/errors.ts"
 import { parseDecimal } from "./characters.ts"
 import {
+  callIdOf,
   contactsOf,
   cseqOf,
   fromOf,
@@ -10,7 +11,6 @@ import {
   routesOf,
   toOf,
   topVia,
-  viasOf,
 } from "./fields.ts"
 import { headerDefinition } from "./header-table.ts"
 import type { SipMessage, SipRequest } from "./message.ts"
@@ -20,7 +20,8 @@ import { salvage } from "./salvage.ts"
 import { parseUri } from "./uri.ts"
 import { branchOf, MAGIC_COOKIE } from "./via.ts"
 
-const MANDATORY = ["Via", "From", "To", "Call-ID", "CSeq"]
+/** Beside Via, which may come often. */
+const MANDATORY = ["From", "To", "Call-ID", "CSeq"]
 
 /** A mismatch of methods is answered 501 where the start line's method is none of these. RFC 4475 §3.1.2.18. */
 const KNOWN_METHODS = new Set(
@@ -31,56 +32,69 @@ const KNOWN_METHODS = new Set(
 
 /**
  * Throws SipParseError unless all that a server reads of a message is sound: its mandatory header fields
- * are there (RFC 3261 §8.1.1), those that may come once do, Via, From, To, CSeq and, in requests, Contact,
- * Route, Record-Route, Path and Max-Forwards can be read, and no URI in them is nonsense.
+ * are there (RFC 3261 §8.1.1), those that may come once do, Via, From, To, Call-ID and CSeq and, in requests,
+ * Contact, Route, Record-Route, Path and Max-Forwards can be read, and no URI in them is nonsense.
  */
 export function validateMessage(message: SipMessage): void {
   requireFields(message)
-  check(message, "Via", () => viasOf(message))
-  check(message, "From", () => checkUris([fromOf(message)]))
-  check(message, "To", () => checkUris([toOf(message)]))
-  check(message, "Call-ID", () => checkCallId(message))
-  check(message, "CSeq", () => cseqOf(message))
-  check(message, "Content-Length", () => checkLength(message))
+  let what = "Via"
+  try {
+    topVia(message)
+    what = "From"
+    parseUri(fromOf(message).uri)
+    what = "To"
+    parseUri(toOf(message).uri)
+    what = "Call-ID"
+    checkCallId(callIdOf(message))
+    what = "CSeq"
+    cseqOf(message)
+    what = "Content-Length"
+    checkLength(message)
+  } catch (error) {
+    throw refusal(message, what, error)
+  }
   if (message.kind === "request") validateRequest(message)
 }
 
 function validateRequest(request: SipRequest): void {
-  check(request, "Request-URI", () => checkRequestUri(request.uri))
-  const { method } = cseqOf(request)
-  if (method !== request.method) {
+  if (cseqOf(request).method !== request.method) {
     if (KNOWN_METHODS.has(request.method)) throw refuse(request, 400, "CSeq Method Mismatch")
     throw refuse(request, 501, "Not Implemented")
   }
-  check(request, "Max-Forwards", () => maxForwardsOf(request))
-  check(request, "Via Branch", () => checkBranch(request))
-  if (request.headers.has("Contact")) check(request, "Contact", () => checkContacts(request))
-  if (request.headers.has("Route")) check(request, "Route", () => checkUris(routesOf(request)))
-  if (request.headers.has("Record-Route")) {
-    check(request, "Record-Route", () => checkUris(recordRoutesOf(request)))
+  let what = "Request-URI"
+  try {
+    checkRequestUri(request.uri)
+    what = "Max-Forwards"
+    maxForwardsOf(request)
+    what = "Via Branch"
+    checkBranch(request)
+    what = "Contact"
+    checkContacts(request)
+    what = "Route"
+    checkUris(routesOf(request))
+    what = "Record-Route"
+    checkUris(recordRoutesOf(request))
+    what = "Path"
+    checkUris(pathsOf(request))
+  } catch (error) {
+    throw refusal(request, what, error)
   }
-  if (request.headers.has("Path")) check(request, "Path", () => checkUris(pathsOf(request)))
 }
 
 function requireFields(message: SipMessage): void {
-  const seen = new Set<string>()
+  const seen: string[] = []
   for (const { name } of message.headers.fields) {
-    if (seen.has(name) && headerDefinition(name)?.once === true) {
-      throw refuse(message, 400, `Multiple ${name}`)
-    }
-    seen.add(name)
+    if (headerDefinition(name)?.once !== true) continue
+    if (seen.includes(name)) throw refuse(message, 400, `Multiple ${name}`)
+    seen.push(name)
   }
-  const missing = MANDATORY.find((name) => !seen.has(name))
+  const missing = MANDATORY.find((name) => !seen.includes(name))
   if (missing !== undefined) throw refuse(message, 400, `Missing ${missing}`)
 }
 
-function check(message: SipMessage, what: string, read: () => unknown): void {
-  try {
-    read()
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error
-    throw refuse(message, 400, `Bad ${what}`, error)
-  }
+/** What to throw where reading `what` threw `error`. */
+function refusal(message: SipMessage, what: string, error: unknown): unknown {
+  return error instanceof FormatError ? refuse(message, 400, `Bad ${what}`, error) : error
 }
 
 function refuse(message: SipMessage, status: number, reason: string, cause?: FormatError): SipParseError {
@@ -99,8 +113,8 @@ function checkContacts(request: SipRequest): void {
 }
 
 /** Words may hold nearly anything but white space. RFC 3261 §25.1. */
-function checkCallId(message: SipMessage): void {
-  if (!/^[\x21-\x7e]+$/.test(message.headers.first("Call-ID") ?? "")) throw new FormatError("not a word")
+function checkCallId(callId: string): void {
+  if (!/^[\x21-\x7e]+$/.test(callId)) throw new FormatError("not a word")
 }
 
 function checkLength(message: SipMessage): void {
