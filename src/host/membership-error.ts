@@ -21,9 +21,11 @@ export type MembershipProblem =
 /** The message says what is wrong, with which value, and what to do about it. */
 export class MembershipError extends CarillonError {
   readonly code: `membership.${MembershipProblem}`
+  readonly problem: MembershipProblem
 
   constructor(problem: MembershipProblem, message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = `membership.${problem}`
+    this.problem = problem
   }
 }
