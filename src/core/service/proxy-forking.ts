@@ -1,0 +1,399 @@
+import { Deadlines } from "../kit/deadlines.ts"
+import { LIMITS } from "../kit/limits.ts"
+import { log } from "../kit/log.ts"
+import { type Machine, NOTHING } from "../kit/machine.ts"
+import type { Random } from "../kit/random.ts"
+import { after, type Duration, type Instant } from "../kit/time.ts"
+import { maxForwardsOf, tagOf, toOf, topVia } from "../sip/fields.ts"
+import { isFinal, type SipRequest, type SipResponse } from "../sip/message.ts"
+import { serializeMessage } from "../sip/serialize.ts"
+import type { Flow, Hop, Listener } from "../sip/transport.ts"
+import type { LayerInput, ServerKey } from "../transaction/layer-interface.ts"
+import { responseHop } from "../transaction/response-route.ts"
+import { withoutTopVia } from "../transaction/via-stack.ts"
+import { bestRefusal } from "./proxy-best.ts"
+import { type Branch, type Context, enqueue, takeStartable, type Work } from "./proxy-context.ts"
+import type { ProxyEffect, Target } from "./proxy-interface.ts"
+import { isLooping, loopMark, newBranch } from "./proxy-loop.ts"
+import { composeRequest, sentBy, viaFor } from "./proxy-request.ts"
+import { breadthOf, refusal } from "./proxy-validation.ts"
+
+export type ForkingInput =
+  /** `received` is the request as its server transaction handed it up, over `flow`. */
+  | {
+      readonly kind: "forward"
+      readonly server: ServerKey
+      readonly request: SipRequest
+      readonly received: SipRequest
+      readonly flow: Flow
+      readonly targets: readonly Target[]
+    }
+  /** The caller gave up, or somebody else has answered: what is under way is cancelled. */
+  | { readonly kind: "cancelled" | "answered"; readonly server: ServerKey }
+  | { readonly kind: "located"; readonly key: number; readonly hops: readonly Hop[] }
+  /** From client transactions, as the layer says it. */
+  | { readonly kind: "response"; readonly branch: string; readonly response: SipResponse }
+  | {
+      readonly kind: "failed"
+      readonly branch: string
+      readonly cause: "timeout" | "transport-failed"
+      readonly heard: boolean
+    }
+  | { readonly kind: "client-ended"; readonly branch: string }
+  | { readonly kind: "server-ended"; readonly server: ServerKey }
+
+export type ForkingEffect =
+  /** For the transaction layer. */
+  | { readonly kind: "transact"; readonly input: LayerInput }
+  /** Wanted: where `uri` leads, over TLS if `secure`; as `located` with the same key. */
+  | { readonly kind: "find"; readonly key: number; readonly uri: string; readonly secure: boolean }
+  | Extract<ProxyEffect, { kind: "send" | "branch-failed" | "call-answered" | "finished" | "log" }>
+
+export interface ForkingSettings {
+  readonly listeners: readonly Listener[]
+  readonly random: Random
+  readonly timerC: Duration
+  /** Numbers for `find` and branches, never used twice. */
+  readonly nextNumber: () => number
+}
+
+/** Sends that nobody follows up. */
+export const STATELESS = "stateless"
+
+/** The response contexts of a proxy: each request's targets, what they answer, and what goes back. RFC 3261 §16.6, §16.7. */
+export class Forking implements Machine<ForkingInput, ForkingEffect> {
+  readonly #settings: ForkingSettings
+  readonly #sentBys: ReadonlySet<string>
+  readonly #contexts = new Map<ServerKey, Context>()
+  /** By the branch of their Via, as long as the client transaction exists. */
+  readonly #branches = new Map<string, Branch>()
+  readonly #locating = new Map<number, Branch>()
+  readonly #timersC = new Deadlines<Branch>()
+
+  constructor(settings: ForkingSettings) {
+    this.#settings = settings
+    this.#sentBys = new Set(settings.listeners.map(sentBy))
+  }
+
+  get deadline(): Instant {
+    return this.#timersC.next
+  }
+
+  /** Whether a request is being forwarded and has no final answer. */
+  isWorkingOn(server: ServerKey): boolean {
+    return this.#contexts.get(server)?.work !== undefined
+  }
+
+  handle(input: ForkingInput, now: Instant): readonly ForkingEffect[] {
+    const out: ForkingEffect[] = []
+    switch (input.kind) {
+      case "forward":
+        this.#forward(input, now, out)
+        break
+      case "cancelled":
+      case "answered":
+        this.#end(input.server, input.kind, now, out)
+        break
+      case "located":
+        this.#located(input.key, input.hops, now, out)
+        break
+      case "response":
+        this.#hear(input.branch, input.response, now, out)
+        break
+      case "failed":
+        this.#fail(input.branch, input.cause, input.heard, now, out)
+        break
+      case "client-ended":
+        this.#clientEnded(input.branch)
+        break
+      case "server-ended":
+        this.#serverEnded(input.server)
+    }
+    return out
+  }
+
+  /** Timer C: the branch is cancelled; if even that is not answered, its transaction fails. RFC 3261 §16.8. */
+  expire(now: Instant): readonly ForkingEffect[] {
+    if (now < this.deadline) return NOTHING
+    const out: ForkingEffect[] = []
+    for (let branch = this.#timersC.takeDue(now); branch; branch = this.#timersC.takeDue(now)) {
+      this.#cancel(branch, out)
+    }
+    return out
+  }
+
+  // Targets and branches.
+
+  #forward(input: Extract<ForkingInput, { kind: "forward" }>, now: Instant, out: ForkingEffect[]): void {
+    const context = this.#contexts.get(input.server) ?? this.#open(input, out)
+    if (context?.work === undefined) return
+    enqueue(context.work, input.targets)
+    this.#advance(context, now, out)
+  }
+
+  /** Undefined where the request is refused, since it went too far or in a circle. */
+  #open(input: Extract<ForkingInput, { kind: "forward" }>, out: ForkingEffect[]): Context | undefined {
+    const { server, request, received, flow } = input
+    const mark = loopMark(received)
+    const tooFar = maxForwardsOf(request) === 0
+    if (tooFar || isLooping(received, mark, this.#sentBys)) {
+      const response = refusal(request, tooFar ? 483 : 482)
+      this.#respond(server, response, out)
+      out.push({ kind: "finished", server, status: response.status })
+      return undefined
+    }
+    const context: Context = {
+      server,
+      flow,
+      invite: request.method === "INVITE",
+      outsideDialog: tagOf(toOf(request)) === undefined,
+      breadth: breadthOf(request, LIMITS.sip.breadth),
+      loopMark: mark,
+      work: { request, queue: [], active: new Set(), refusals: [], stopped: "no", starting: false },
+      clients: 0,
+      serverEnded: false,
+    }
+    this.#contexts.set(server, context)
+    if (context.invite) out.push({ kind: "transact", input: { kind: "trying", server } })
+    return context
+  }
+
+  #advance(context: Context, now: Instant, out: ForkingEffect[]): void {
+    const { work } = context
+    if (work === undefined || work.starting) return
+    work.starting = true
+    while (work.stopped === "no") {
+      const startable = takeStartable(context, work)
+      if (startable.length === 0) break
+      for (const { target, breadth } of startable) this.#start(context, work, target, breadth, now, out)
+    }
+    work.starting = false
+    if (work.active.size === 0) this.#conclude(context, work, out)
+  }
+
+  #start(
+    context: Context,
+    work: Work,
+    target: Target,
+    breadth: number,
+    now: Instant,
+    out: ForkingEffect[],
+  ): void {
+    const { hop, requestUri } = target
+    const key = this.#settings.nextNumber()
+    const branch: Branch = {
+      key,
+      context,
+      target,
+      breadth,
+      hops: hop.kind === "uri" ? [] : [hop],
+      state: { name: "locating" },
+      failure: 503,
+    }
+    work.active.add(branch)
+    if (hop.kind !== "uri") return this.#attempt(branch, work, now, out)
+    this.#locating.set(key, branch)
+    out.push({ kind: "find", key, uri: hop.uri, secure: isSecure(requestUri) })
+  }
+
+  #located(key: number, hops: readonly Hop[], now: Instant, out: ForkingEffect[]): void {
+    const branch = this.#locating.get(key)
+    if (branch?.context.work === undefined) return
+    this.#locating.delete(key)
+    const { hop, requestUri } = branch.target
+    if (hops.length === 0) {
+      out.push(log("info", "sip.unlocated", { uri: hop.kind === "uri" ? hop.uri : requestUri }))
+    }
+    branch.hops = hops
+    this.#attempt(branch, branch.context.work, now, out)
+  }
+
+  /** Sends to the next place, as a transaction of its own; gives the target up after the last. RFC 3263 §4.3. */
+  #attempt(branch: Branch, work: Work, now: Instant, out: ForkingEffect[]): void {
+    const { context, target } = branch
+    const hop = branch.hops[0]
+    if (hop === undefined) return this.#giveUp(branch, work, now, out)
+    branch.hops = branch.hops.slice(1)
+    const { listeners, random, nextNumber } = this.#settings
+    const id = newBranch(random, nextNumber(), context.loopMark)
+    const request = composeRequest(work.request, target, viaFor(hop, listeners, id), branch.breadth)
+    branch.state = { name: "trying", branch: id, hop }
+    this.#branches.set(id, branch)
+    context.clients++
+    this.#setTimerC(branch, now)
+    out.push({ kind: "transact", input: { kind: "start", branch: id, request, hop } })
+  }
+
+  #setTimerC(branch: Branch, now: Instant): void {
+    if (branch.context.invite) this.#timersC.set(branch, after(now, this.#settings.timerC))
+  }
+
+  // What comes of them.
+
+  #hear(id: string, response: SipResponse, now: Instant, out: ForkingEffect[]): void {
+    const branch = this.#branches.get(id)
+    if (branch === undefined) return
+    const { context, state } = branch
+    const { work } = context
+    const headers = withoutTopVia(response.headers)
+    if (!headers.has("Via")) return // Not for anyone behind us. RFC 3261 §16.7 step 3.
+    const relayed: SipResponse = { ...response, headers }
+    if (response.status >= 200 && response.status < 300) this.#succeed(branch, relayed, out)
+    else if (work === undefined || state.name === "done" || state.name === "locating") return
+    else if (isFinal(response)) this.#refused(branch, work, relayed, now, out)
+    else {
+      branch.state = { ...state, name: "proceeding" }
+      // Only an INVITE has other provisional answers than 100, which is for us alone. RFC 4320 §4.1.
+      if (response.status === 100 || !context.invite) return
+      this.#setTimerC(branch, now)
+      this.#respond(context.server, relayed, out)
+    }
+  }
+
+  /** Every 2xx to an INVITE goes back, the first to anything else. RFC 3261 §16.7 step 5. */
+  #succeed(branch: Branch, response: SipResponse, out: ForkingEffect[]): void {
+    const { context } = branch
+    const { work, server } = context
+    this.#retire(branch)
+    if (work === undefined && !context.invite) return
+    if (context.serverEnded) {
+      const hop = responseHop(topVia(response), context.flow)
+      out.push({ kind: "send", id: STATELESS, hop, bytes: serializeMessage(response) })
+    } else this.#respond(server, response, out)
+    if (work === undefined) return
+    if (context.invite && context.outsideDialog) out.push({ kind: "call-answered", server })
+    this.#close(context, work, response.status, out)
+  }
+
+  #refused(branch: Branch, work: Work, response: SipResponse, now: Instant, out: ForkingEffect[]): void {
+    const { status } = response
+    if (status === 503 && branch.hops.length > 0 && work.stopped === "no") {
+      return this.#attempt(branch, work, now, out)
+    }
+    this.#retire(branch)
+    const { context, target } = branch
+    out.push({ kind: "branch-failed", server: context.server, target, status })
+    const unreachable = status === 430 || status === 503
+    if (unreachable && this.#fallBack(branch, work, now, out)) return
+    work.refusals.push({ response, local: false })
+    if (status >= 600) this.#stop(work, "declined", out)
+    this.#advance(context, now, out)
+  }
+
+  #fail(
+    id: string,
+    cause: "timeout" | "transport-failed",
+    heard: boolean,
+    now: Instant,
+    out: ForkingEffect[],
+  ): void {
+    const branch = this.#branches.get(id)
+    if (branch === undefined || branch.state.name === "done" || branch.state.name === "locating") return
+    const { work } = branch.context
+    if (work === undefined) return this.#retire(branch)
+    // A flow that cannot be used any more has failed. RFC 5626 §5.3.
+    branch.failure = cause === "timeout" ? 408 : branch.state.hop.kind === "flow" ? 430 : 503
+    // Who has answered once is not asked again elsewhere. RFC 3263 §4.3.
+    if (heard || work.stopped !== "no") branch.hops = []
+    this.#attempt(branch, work, now, out)
+  }
+
+  /** No place is left: now its fallback, or a refusal of our own. */
+  #giveUp(branch: Branch, work: Work, now: Instant, out: ForkingEffect[]): void {
+    const { context, target, failure, state } = branch
+    const heard = state.name === "proceeding"
+    this.#retire(branch)
+    out.push({ kind: "branch-failed", server: context.server, target, status: failure })
+    if (!heard && this.#fallBack(branch, work, now, out)) return
+    work.refusals.push({ response: refusal(work.request, failure), local: true })
+    this.#advance(context, now, out)
+  }
+
+  #fallBack(branch: Branch, work: Work, now: Instant, out: ForkingEffect[]): boolean {
+    const { fallback, q } = branch.target
+    if (fallback === undefined || work.stopped !== "no") return false
+    this.#start(branch.context, work, { ...fallback, q }, branch.breadth, now, out)
+    return true
+  }
+
+  #retire(branch: Branch): void {
+    branch.state = { name: "done" }
+    branch.context.work?.active.delete(branch)
+    this.#timersC.delete(branch)
+    this.#locating.delete(branch.key)
+  }
+
+  // The end of it.
+
+  #end(server: ServerKey, why: "cancelled" | "answered", now: Instant, out: ForkingEffect[]): void {
+    const context = this.#contexts.get(server)
+    if (context?.work === undefined) return
+    if (why === "cancelled") {
+      this.#stop(context.work, "cancelled", out)
+      this.#advance(context, now, out)
+    } else this.#close(context, context.work, undefined, out)
+  }
+
+  /** No new branches, and an end to those there are. */
+  #stop(work: Work, why: "cancelled" | "declined", out: ForkingEffect[]): void {
+    if (work.stopped === "no") work.stopped = why
+    work.queue = []
+    for (const branch of [...work.active]) this.#cancel(branch, out)
+  }
+
+  #cancel(branch: Branch, out: ForkingEffect[]): void {
+    const { state } = branch
+    if (state.name === "locating") this.#retire(branch)
+    else if (state.name !== "done") {
+      out.push({ kind: "transact", input: { kind: "cancel", branch: state.branch } })
+    }
+  }
+
+  /** Nothing more can come: the best of what came goes back. RFC 3261 §16.7 step 6. */
+  #conclude(context: Context, work: Work, out: ForkingEffect[]): void {
+    const { server, flow, invite } = context
+    const response = bestRefusal(work.request, work.refusals, {
+      cancelled: work.stopped === "cancelled",
+      toNode: flow.node !== undefined,
+    })
+    // A 408 would come after its client has given up. RFC 4320 §4.2.
+    if (response.status === 408 && !invite) out.push({ kind: "transact", input: { kind: "abandon", server } })
+    else this.#respond(server, response, out)
+    this.#close(context, work, response.status, out)
+  }
+
+  #respond(server: ServerKey, response: SipResponse, out: ForkingEffect[]): void {
+    out.push({ kind: "transact", input: { kind: "respond", server, response } })
+  }
+
+  /** The final answer is on its way: what still goes on is cancelled. RFC 3261 §16.7 step 10. */
+  #close(context: Context, work: Work, status: number | undefined, out: ForkingEffect[]): void {
+    const { server } = context
+    context.work = undefined
+    for (const branch of work.active) this.#cancel(branch, out)
+    if (status !== undefined) out.push({ kind: "finished", server, status })
+    this.#forget(context)
+  }
+
+  #clientEnded(id: string): void {
+    const branch = this.#branches.get(id)
+    if (branch === undefined) return
+    this.#branches.delete(id)
+    branch.context.clients--
+    this.#forget(branch.context)
+  }
+
+  #serverEnded(server: ServerKey): void {
+    const context = this.#contexts.get(server)
+    if (context === undefined) return
+    context.serverEnded = true
+    this.#forget(context)
+  }
+
+  #forget({ server, work, serverEnded, clients }: Context): void {
+    if (work === undefined && serverEnded && clients === 0) this.#contexts.delete(server)
+  }
+}
+
+/** Whether the Request-URI wants TLS on every hop. RFC 3261 §16.6 step 7. */
+export const isSecure = (requestUri: string): boolean => /^sips:/i.test(requestUri)

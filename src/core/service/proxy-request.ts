@@ -1,0 +1,105 @@
+import { FormatError } from "../kit/errors.ts"
+import { maxForwardsOf } from "../sip/fields.ts"
+import { type HeaderField, Headers, type SipRequest } from "../sip/message.ts"
+import { parseNameAddress, splitList } from "../sip/name-address.ts"
+import type { Hop, Listener, Transport } from "../sip/transport.ts"
+import { formatUri, parseUri } from "../sip/uri.ts"
+import type { Target } from "./proxy-interface.ts"
+import { leadsToStrictRouter } from "./proxy-validation.ts"
+
+const MAX_FORWARDS = 70
+
+/**
+ * The request as it goes to one target: RFC 3261 §16.6 steps 1 to 6 and 8. Max-Forwards must not be
+ * 0. `via` and `breadth` are the values of Via and Max-Breadth.
+ */
+export function composeRequest(
+  request: SipRequest,
+  target: Target,
+  via: string,
+  breadth: number,
+): SipRequest {
+  const forwards = (maxForwardsOf(request) ?? MAX_FORWARDS + 1) - 1
+  const fields: HeaderField[] = [{ name: "Via", value: via }]
+  for (const value of target.recordRoute) fields.push({ name: "Record-Route", value })
+  for (const value of target.route) fields.push({ name: "Route", value })
+  fields.push({ name: "Max-Breadth", value: String(breadth) })
+  let counted = false
+  for (const field of request.headers.fields) {
+    if (field.name === "Max-Breadth") continue
+    if (field.name !== "Max-Forwards") fields.push(field)
+    else if (!counted) {
+      fields.push({ name: "Max-Forwards", value: String(forwards) })
+      counted = true
+    }
+  }
+  if (!counted) fields.push({ name: "Max-Forwards", value: String(forwards) })
+  const composed: SipRequest = {
+    kind: "request",
+    method: request.method,
+    uri: asRequestUri(target.requestUri),
+    headers: new Headers(fields),
+    body: request.body,
+  }
+  return leadsToStrictRouter(composed) ? forStrictRouter(composed) : composed
+}
+
+/** Without what a Request-URI may not hold. RFC 3261 §19.1.1 table 1. */
+function asRequestUri(text: string): string {
+  if (!text.includes("?") && !text.toLowerCase().includes(";method=")) return text
+  try {
+    const uri = parseUri(text)
+    if (uri.kind !== "sip") return text
+    return formatUri({ ...uri, parameters: uri.parameters.without("method"), headers: "" })
+  } catch (error) {
+    if (error instanceof FormatError) return text // For the next server to judge.
+    throw error
+  }
+}
+
+/** The first Route value becomes the Request-URI, and that goes to the end. RFC 3261 §16.6 step 6. */
+function forStrictRouter(request: SipRequest): SipRequest {
+  const { fields } = request.headers
+  const routes = request.headers.all("Route").flatMap(splitList)
+  const at = fields.findIndex(({ name }) => name === "Route")
+  const others = fields.filter(({ name }) => name !== "Route")
+  const moved = [...routes.slice(1), `<${request.uri}>`].map((value) => ({ name: "Route", value }))
+  return {
+    ...request,
+    uri: asRequestUri(parseNameAddress(routes[0]!).uri),
+    headers: new Headers([...others.slice(0, at), ...moved, ...others.slice(at)]),
+  }
+}
+
+const transportOf = (hop: Hop): Transport => {
+  switch (hop.kind) {
+    case "flow":
+      return hop.flow.transport
+    case "address":
+      return hop.transport
+    case "node":
+      return "TLS"
+  }
+}
+
+/**
+ * Our Via value for a request over this hop: the address that others know for its transport and,
+ * if there is a choice, its address family. RFC 3261 §18.1.1, RFC 3581 §3.
+ */
+export function viaFor(hop: Hop, listeners: readonly Listener[], branch: string): string {
+  const transport = transportOf(hop)
+  const ours = listeners.filter((listener) => listener.transport === transport)
+  const candidates = ours.length > 0 ? ours : listeners
+  const sixes = hop.kind !== "node" && destinationOf(hop).includes(":")
+  const listener =
+    candidates.find(({ advertised }) => advertised.host.includes(":") === sixes) ?? candidates[0]!
+  return `SIP/2.0/${transport} ${sentBy(listener)};rport;branch=${branch}`
+}
+
+const destinationOf = (hop: Exclude<Hop, { kind: "node" }>): string =>
+  hop.kind === "flow" ? hop.flow.remote.host : hop.address.host
+
+/** As Via spells the address of a listener. */
+export function sentBy({ advertised: { host, port } }: Listener): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,238 @@
+import { formatAddress } from "../kit/address.ts"
+import { Deadlines } from "../kit/deadlines.ts"
+import { count } from "../kit/log.ts"
+import type { Instant } from "../kit/time.ts"
+import { cseqOf, topVia } from "../sip/fields.ts"
+import { isFinal, type SipRequest, type SipResponse } from "../sip/message.ts"
+import { serializeMessage } from "../sip/serialize.ts"
+import { type Flow, type Hop, isReliable } from "../sip/transport.ts"
+import { branchOf } from "../sip/via.ts"
+import type { ClientEffect } from "./client.ts"
+import { makeAck, makeCancel } from "./client-messages.ts"
+import { InviteClient } from "./invite-client.ts"
+import type { LayerEffect } from "./layer-interface.ts"
+import { NonInviteClient } from "./non-invite-client.ts"
+import type { SipTimers } from "./timers.ts"
+
+interface Client {
+  /** The branch; a CANCEL shares its INVITE's, and is marked. */
+  readonly key: string
+  readonly branch: string
+  readonly method: string
+  readonly hop: Hop
+  readonly reliable: boolean
+  readonly machine: InviteClient | NonInviteClient
+  /** Until the final response. */
+  request: SipRequest | undefined
+  /** What would be repeated: the request, later its ACK. */
+  bytes: Uint8Array | undefined
+  progress: "calling" | "proceeding" | "answered"
+  cancel: "no" | "wanted" | "sent"
+}
+
+const ID = "client "
+const CANCEL = "CANCEL "
+
+/** The client half of the layer. */
+export class ClientTransactions {
+  readonly #timers: SipTimers
+  readonly #clients = new Map<string, Client>()
+  readonly #deadlines = new Deadlines<Client>()
+  /** Of those on reliable transports, by the way they went. */
+  readonly #byWay = new Map<string, Set<Client>>()
+  #unanswered = 0
+
+  constructor(timers: SipTimers) {
+    this.#timers = timers
+  }
+
+  get deadline(): Instant {
+    return this.#deadlines.next
+  }
+
+  /** Those without a final response. */
+  get unanswered(): number {
+    return this.#unanswered
+  }
+
+  start(branch: string, request: SipRequest, hop: Hop, now: Instant, out: LayerEffect[]): void {
+    this.#start(branch, branch, request, hop, now, out)
+  }
+
+  cancel(branch: string, now: Instant, out: LayerEffect[]): void {
+    const client = this.#clients.get(branch)
+    if (client === undefined || client.method !== "INVITE" || client.cancel === "sent") return
+    client.cancel = "wanted"
+    if (client.progress === "proceeding") this.#sendCancel(client, now, out)
+  }
+
+  /** A response that nobody waits for is dropped, as RFC 6026 §7.3 wants. */
+  receive(response: SipResponse, now: Instant, out: LayerEffect[]): void {
+    const branch = branchOf(topVia(response))
+    const { method } = cseqOf(response)
+    const client = this.#clients.get(method === "CANCEL" ? CANCEL + branch : (branch ?? ""))
+    if (client === undefined || client.method !== method) {
+      out.push(count("sip_stray_responses_total"))
+      return
+    }
+    const wasHeard = client.progress !== "calling"
+    if (!wasHeard) client.progress = "proceeding"
+    this.#apply(client, client.machine.handle({ kind: "response", response }, now), out)
+    // Not before the INVITE has been heard of. RFC 3261 §9.1.
+    if (client.progress === "proceeding" && client.cancel === "wanted") this.#sendCancel(client, now, out)
+    this.#settle(client, now, out)
+  }
+
+  sendFailed(id: string, now: Instant, out: LayerEffect[]): void {
+    const client = id.startsWith(ID) ? this.#clients.get(id.slice(ID.length)) : undefined
+    if (client === undefined) return
+    // A datagram that bounced after an answer came was a copy.
+    if (client.progress === "proceeding" && !client.reliable) return
+    this.#break(client, now, out)
+  }
+
+  flowClosed(flow: Flow, now: Instant, out: LayerEffect[]): void {
+    for (const way of waysOf(flow)) {
+      for (const client of [...(this.#byWay.get(way) ?? [])]) this.#break(client, now, out)
+    }
+  }
+
+  expire(now: Instant, out: LayerEffect[]): void {
+    for (let client = this.#deadlines.takeDue(now); client; client = this.#deadlines.takeDue(now)) {
+      this.#apply(client, client.machine.expire(now), out)
+      this.#settle(client, now, out)
+    }
+  }
+
+  #start(key: string, branch: string, request: SipRequest, hop: Hop, now: Instant, out: LayerEffect[]): void {
+    const reliable = isReliableHop(hop)
+    const { method } = request
+    const machine =
+      method === "INVITE"
+        ? new InviteClient({ reliable }, this.#timers, now)
+        : new NonInviteClient({ reliable }, this.#timers, now)
+    const bytes = serializeMessage(request)
+    const client: Client = {
+      key,
+      branch,
+      method,
+      hop,
+      reliable,
+      machine,
+      request,
+      bytes,
+      progress: "calling",
+      cancel: "no",
+    }
+    this.#clients.set(key, client)
+    this.#unanswered++
+    if (reliable) {
+      const way = wayOf(hop)
+      const others = this.#byWay.get(way)
+      if (others) others.add(client)
+      else this.#byWay.set(way, new Set([client]))
+    }
+    out.push({ kind: "send", id: ID + key, hop, bytes })
+    this.#settle(client, now, out)
+  }
+
+  #sendCancel(client: Client, now: Instant, out: LayerEffect[]): void {
+    if (client.request === undefined) return
+    client.cancel = "sent"
+    const cancel = makeCancel(client.request)
+    this.#start(CANCEL + client.branch, client.branch, cancel, client.hop, now, out)
+    this.#apply(client, client.machine.handle({ kind: "cancelled" }, now), out)
+    this.#settle(client, now, out)
+  }
+
+  #break(client: Client, now: Instant, out: LayerEffect[]): void {
+    this.#apply(client, client.machine.handle({ kind: "transport-failed" }, now), out)
+    this.#settle(client, now, out)
+  }
+
+  #apply(client: Client, effects: readonly ClientEffect[], out: LayerEffect[]): void {
+    const { branch, hop } = client
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "acknowledge":
+          if (client.request) client.bytes = serializeMessage(makeAck(client.request, effect.response))
+          this.#sendAgain(client, out)
+          break
+        case "repeat":
+          this.#sendAgain(client, out)
+          break
+        case "pass":
+          if (isFinal(effect.response)) this.#answered(client)
+          if (client.method !== "CANCEL") out.push({ kind: "response", branch, response: effect.response })
+          break
+        case "finished": {
+          const heard = client.progress !== "calling"
+          const { cause } = effect
+          this.#remove(client, hop)
+          if (client.method === "CANCEL") break
+          if (cause !== "answered") out.push({ kind: "failed", branch, cause, heard })
+          out.push({ kind: "client-ended", branch })
+        }
+      }
+    }
+  }
+
+  #sendAgain(client: Client, out: LayerEffect[]): void {
+    const { key, hop, bytes } = client
+    if (bytes) out.push({ kind: "send", id: ID + key, hop, bytes })
+  }
+
+  /** From now on it only lingers, and holds no more than it must. */
+  #answered(client: Client): void {
+    if (client.progress === "answered") return
+    client.progress = "answered"
+    client.request = undefined
+    // A refused INVITE keeps its ACK.
+    if (client.machine instanceof NonInviteClient) client.bytes = undefined
+    this.#unanswered--
+  }
+
+  #remove(client: Client, hop: Hop): void {
+    this.#clients.delete(client.key)
+    this.#deadlines.delete(client)
+    if (client.progress !== "answered") this.#unanswered--
+    if (!client.reliable) return
+    const way = wayOf(hop)
+    const others = this.#byWay.get(way)
+    others?.delete(client)
+    if (others?.size === 0) this.#byWay.delete(way)
+  }
+
+  #settle(client: Client, now: Instant, out: LayerEffect[]): void {
+    while (client.machine.deadline <= now) this.#apply(client, client.machine.expire(now), out)
+    this.#deadlines.set(client, client.machine.deadline)
+  }
+}
+
+const isReliableHop = (hop: Hop): boolean => {
+  switch (hop.kind) {
+    case "flow":
+      return isReliable(hop.flow.transport)
+    case "address":
+      return isReliable(hop.transport)
+    case "node":
+      return true
+  }
+}
+
+function wayOf(hop: Hop): string {
+  switch (hop.kind) {
+    case "flow":
+      return `connection ${hop.flow.connection}`
+    case "address":
+      return `${hop.transport} ${formatAddress(hop.address)}`
+    case "node":
+      return `node ${hop.node}`
+  }
+}
+
+/** All names under which requests may have gone over this flow. */
+function waysOf(flow: Flow): readonly string[] {
+  const ways = [`connection ${flow.connection}`, `${flow.transport} ${formatAddress(flow.remote)}`]
+  return flow.node === undefined ? ways : [...ways, `node ${flow.node}`]
+}

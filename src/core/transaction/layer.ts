@@ -1,0 +1,83 @@
+import type { Machine } from "../kit/machine.ts"
+import { NOTHING } from "../kit/machine.ts"
+import type { Random } from "../kit/random.ts"
+import { earliest, type Instant } from "../kit/time.ts"
+import type { SipRequest } from "../sip/message.ts"
+import type { Flow } from "../sip/transport.ts"
+import { ClientTransactions } from "./client-transactions.ts"
+import type { LayerEffect, LayerInput, ServerKey } from "./layer-interface.ts"
+import { ServerTransactions } from "./server-transactions.ts"
+import { type SipTimers, STANDARD_TIMERS } from "./timers.ts"
+
+/**
+ * All transactions of one node: matches what comes in to them, repeats what is lost, and tells its
+ * user only what is new. RFC 3261 §17 with RFC 3581, RFC 4320 and RFC 6026.
+ */
+export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
+  readonly #clients: ClientTransactions
+  readonly #servers: ServerTransactions
+
+  constructor(random: Random, timers: SipTimers = STANDARD_TIMERS) {
+    this.#clients = new ClientTransactions(timers)
+    this.#servers = new ServerTransactions(timers, random)
+  }
+
+  get deadline(): Instant {
+    return earliest(this.#clients.deadline, this.#servers.deadline)
+  }
+
+  /** INVITEs taken and not finally answered. */
+  get pendingInvites(): number {
+    return this.#servers.unansweredInvites
+  }
+
+  /** Transactions of either side without a final response. */
+  get pendingTransactions(): number {
+    return this.#servers.unanswered + this.#clients.unanswered
+  }
+
+  /** The request of a server transaction that has no final response yet, as it was handed up. */
+  pendingRequest(server: ServerKey): { readonly request: SipRequest; readonly flow: Flow } | undefined {
+    return this.#servers.pendingRequest(server)
+  }
+
+  handle(input: LayerInput, now: Instant): readonly LayerEffect[] {
+    const out: LayerEffect[] = []
+    switch (input.kind) {
+      case "received":
+        if (input.message.kind === "response") this.#clients.receive(input.message, now, out)
+        else this.#servers.receive(input.message, input.flow, now, out)
+        break
+      case "send-failed":
+        this.#clients.sendFailed(input.id, now, out)
+        this.#servers.sendFailed(input.id, input.reason, now, out)
+        break
+      case "flow-closed":
+        this.#clients.flowClosed(input.flow, now, out)
+        break
+      case "start":
+        this.#clients.start(input.branch, input.request, input.hop, now, out)
+        break
+      case "cancel":
+        this.#clients.cancel(input.branch, now, out)
+        break
+      case "respond":
+        this.#servers.respond(input.server, input.response, now, out)
+        break
+      case "trying":
+        this.#servers.trying(input.server, now, out)
+        break
+      case "abandon":
+        this.#servers.abandon(input.server, out)
+    }
+    return out
+  }
+
+  expire(now: Instant): readonly LayerEffect[] {
+    if (now < this.deadline) return NOTHING
+    const out: LayerEffect[] = []
+    this.#clients.expire(now, out)
+    this.#servers.expire(now, out)
+    return out
+  }
+}

@@ -1,0 +1,249 @@
+import { Deadlines } from "../kit/deadlines.ts"
+import { LIMITS } from "../kit/limits.ts"
+import { count, log } from "../kit/log.ts"
+import type { Random } from "../kit/random.ts"
+import type { Instant } from "../kit/time.ts"
+import { randomToken } from "../kit/token.ts"
+import { toOf, topVia } from "../sip/fields.ts"
+import { isFinal, type SipRequest, type SipResponse } from "../sip/message.ts"
+import { makeResponse } from "../sip/respond.ts"
+import { serializeMessage } from "../sip/serialize.ts"
+import { type Flow, type Hop, isReliable } from "../sip/transport.ts"
+import { formatVia, type Via } from "../sip/via.ts"
+import { InviteServer } from "./invite-server.ts"
+import type { LayerEffect, ServerKey } from "./layer-interface.ts"
+import { matchKey } from "./matching.ts"
+import { NonInviteServer } from "./non-invite-server.ts"
+import { markReceived, reopenedHop, responseHop } from "./response-route.ts"
+import type { ServerEffect } from "./server.ts"
+import { statelessTag } from "./stateless.ts"
+import type { SipTimers } from "./timers.ts"
+import { withTopVia } from "./via-stack.ts"
+
+interface Server {
+  readonly key: ServerKey
+  readonly match: string
+  readonly method: string
+  readonly machine: InviteServer | NonInviteServer
+  readonly flow: Flow
+  hop: Hop
+  /** Where responses go should `hop` be gone: tried once. */
+  reopen: Hop | undefined
+  /** Until the final response. */
+  request: SipRequest | undefined
+  /** What was said last, while it may have to be said again. */
+  latest: { readonly response: SipResponse; readonly bytes: Uint8Array } | undefined
+  /** Tag of the To in the final response; RFC 2543 clients match their ACK by it. */
+  toTag: string | undefined
+}
+
+const ID = "server "
+
+/** The server half of the layer. */
+export class ServerTransactions {
+  readonly #timers: SipTimers
+  readonly #random: Random
+  readonly #servers = new Map<ServerKey, Server>()
+  readonly #byMatch = new Map<string, Server>()
+  readonly #deadlines = new Deadlines<Server>()
+  #lastKey = 0
+  #unanswered = 0
+  #unansweredInvites = 0
+
+  constructor(timers: SipTimers, random: Random) {
+    this.#timers = timers
+    this.#random = random
+  }
+
+  get deadline(): Instant {
+    return this.#deadlines.next
+  }
+
+  /** Those without a final response. */
+  get unanswered(): number {
+    return this.#unanswered
+  }
+
+  get unansweredInvites(): number {
+    return this.#unansweredInvites
+  }
+
+  receive(request: SipRequest, flow: Flow, now: Instant, out: LayerEffect[]): void {
+    const via = topVia(request)
+    if (request.method === "ACK") return this.#acknowledge(request, via, flow, now, out)
+    const match = matchKey(request, via, request.method)
+    const known = this.#byMatch.get(match)
+    if (known) return this.#tell(known, known.machine.handle({ kind: "retransmission" }, now), now, out)
+    const marked = markReceived(via, flow)
+    const headers = withTopVia(request.headers, formatVia(marked))
+    const received: SipRequest = { ...request, headers }
+    if (this.#isFull()) return this.#refuse(received, marked, flow, out)
+    const server = this.#open(match, received, marked, flow, now)
+    if (request.method === "CANCEL") this.#cancel(server, request, via, now, out)
+    else out.push({ kind: "request", server: server.key, request: received, flow })
+    this.#settle(server, now, out)
+  }
+
+  respond(key: ServerKey, response: SipResponse, now: Instant, out: LayerEffect[]): void {
+    const server = this.#servers.get(key)
+    if (server === undefined) return
+    this.#tell(server, server.machine.handle({ kind: "response", response }, now), now, out)
+  }
+
+  trying(key: ServerKey, now: Instant, out: LayerEffect[]): void {
+    const server = this.#servers.get(key)
+    if (server?.request && !server.latest) this.#sayTrying(server, now, out)
+  }
+
+  abandon(key: ServerKey, out: LayerEffect[]): void {
+    const server = this.#servers.get(key)
+    if (server) this.#remove(server, out)
+  }
+
+  /** The request of a server transaction that has no final response yet. */
+  pendingRequest(key: ServerKey): { readonly request: SipRequest; readonly flow: Flow } | undefined {
+    const server = this.#servers.get(key)
+    return server?.request && { request: server.request, flow: server.flow }
+  }
+
+  /** A response that could not be sent goes another way once, then is given up. RFC 3261 §18.2.2. */
+  sendFailed(id: string, reason: string, now: Instant, out: LayerEffect[]): void {
+    const server = id.startsWith(ID) ? this.#servers.get(Number(id.slice(ID.length))) : undefined
+    if (server === undefined) return
+    const { reopen, latest, method } = server
+    if (reopen && latest) {
+      server.reopen = undefined
+      server.hop = reopen
+      out.push({ kind: "send", id, hop: reopen, bytes: latest.bytes })
+      return
+    }
+    out.push(log("info", "sip.response-lost", { method, reason }))
+    this.#tell(server, server.machine.handle({ kind: "transport-failed" }, now), now, out)
+  }
+
+  expire(now: Instant, out: LayerEffect[]): void {
+    for (let server = this.#deadlines.takeDue(now); server; server = this.#deadlines.takeDue(now)) {
+      this.#tell(server, server.machine.expire(now), now, out)
+    }
+  }
+
+  #isFull(): boolean {
+    const { pendingTransactions, transactions } = LIMITS.sip
+    return this.#unanswered >= pendingTransactions || this.#servers.size >= transactions
+  }
+
+  #open(match: string, request: SipRequest, via: Via, flow: Flow, now: Instant): Server {
+    const { method } = request
+    const transport = { reliable: isReliable(flow.transport) }
+    const invite = method === "INVITE"
+    const server: Server = {
+      key: ++this.#lastKey,
+      match,
+      method,
+      machine: invite
+        ? new InviteServer(transport, this.#timers, now)
+        : new NonInviteServer(transport, this.#timers, now),
+      flow,
+      hop: responseHop(via, flow),
+      reopen: transport.reliable ? reopenedHop(via, flow) : undefined,
+      request,
+      latest: undefined,
+      toTag: undefined,
+    }
+    this.#servers.set(server.key, server)
+    this.#byMatch.set(match, server)
+    this.#unanswered++
+    if (invite) this.#unansweredInvites++
+    return server
+  }
+
+  /** Too much to do: said without remembering that it was. */
+  #refuse(request: SipRequest, via: Via, flow: Flow, out: LayerEffect[]): void {
+    const response = makeResponse(request, 503, undefined, {
+      toTag: statelessTag(request),
+      headers: [{ name: "Retry-After", value: String(LIMITS.sip.retryAfterSeconds) }],
+    })
+    const bytes = serializeMessage(response)
+    out.push(count("sip_overload_refusals_total"))
+    out.push({ kind: "send", id: "stateless", hop: responseHop(via, flow), bytes })
+  }
+
+  /**
+   * Answers a CANCEL here, and says which INVITE it ends. This proxy keeps state of all that it
+   * forwards, so an INVITE unknown here is unknown (RFC 3261 §9.2).
+   */
+  #cancel(server: Server, request: SipRequest, via: Via, now: Instant, out: LayerEffect[]): void {
+    const invite = this.#byMatch.get(matchKey(request, via, "INVITE"))
+    const response = makeResponse(server.request ?? request, invite ? 200 : 481, undefined, {
+      toTag: randomToken(this.#random),
+    })
+    this.respond(server.key, response, now, out)
+    if (invite?.request) out.push({ kind: "cancelled", server: invite.key })
+  }
+
+  #acknowledge(request: SipRequest, via: Via, flow: Flow, now: Instant, out: LayerEffect[]): void {
+    const server = this.#byMatch.get(matchKey(request, via, "INVITE"))
+    const toTag = toOf(request).parameters.get("tag")
+    const same = server?.machine instanceof InviteServer && (server.toTag ?? toTag) === toTag
+    if (!same) {
+      out.push({ kind: "ack", request, flow })
+      return
+    }
+    this.#tell(server, server.machine.handle({ kind: "acknowledged", request }, now), now, out)
+  }
+
+  #sayTrying(server: Server, now: Instant, out: LayerEffect[]): void {
+    if (server.request) this.respond(server.key, makeResponse(server.request, 100), now, out)
+  }
+
+  #tell(server: Server, effects: readonly ServerEffect[], now: Instant, out: LayerEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "send":
+          this.#send(server, effect.response, out)
+          break
+        case "overdue":
+          this.#sayTrying(server, now, out)
+          break
+        case "pass":
+          out.push({ kind: "ack", request: effect.request, flow: server.flow })
+          break
+        case "finished":
+          if (effect.cause === "unacknowledged")
+            out.push(log("info", "sip.unacknowledged", { callId: server.match }))
+          this.#remove(server, out)
+      }
+    }
+    this.#settle(server, now, out)
+  }
+
+  #send(server: Server, response: SipResponse, out: LayerEffect[]): void {
+    const bytes = server.latest?.response === response ? server.latest.bytes : serializeMessage(response)
+    server.latest = { response, bytes }
+    if (isFinal(response) && server.request) {
+      server.request = undefined
+      server.toTag = toOf(response).parameters.get("tag")
+      this.#unanswered--
+      if (server.method === "INVITE") this.#unansweredInvites--
+    }
+    out.push({ kind: "send", id: ID + server.key, hop: server.hop, bytes })
+  }
+
+  #remove(server: Server, out: LayerEffect[]): void {
+    if (!this.#servers.delete(server.key)) return
+    this.#byMatch.delete(server.match)
+    this.#deadlines.delete(server)
+    if (server.request) {
+      this.#unanswered--
+      if (server.method === "INVITE") this.#unansweredInvites--
+      server.request = undefined
+    }
+    out.push({ kind: "server-ended", server: server.key })
+  }
+
+  #settle(server: Server, now: Instant, out: LayerEffect[]): void {
+    if (!this.#servers.has(server.key)) return
+    if (server.machine.deadline <= now) this.#tell(server, server.machine.expire(now), now, out)
+    else this.#deadlines.set(server, server.machine.deadline)
+  }
+}
