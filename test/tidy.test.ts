@@ -51,6 +51,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "core/identity",
     "core/reload",
     "core/sip",
+    "core/transaction",
     "core/storage",
     "core/overlay",
     "core/service",

@@ -1,0 +1,392 @@
+import { type Address, formatAddress } from "../core/kit/address.ts"
+import { toUtf8 } from "../core/kit/bytes.ts"
+import type { Hashes } from "../core/kit/crypto.ts"
+import { type Machine, NOTHING } from "../core/kit/machine.ts"
+import type { Random } from "../core/kit/random.ts"
+import { after, type Duration, earliest, type Instant, milliseconds, NEVER } from "../core/kit/time.ts"
+import { callIdOf, contactsOf, cseqOf, fromOf, tagOf, toOf, valuesOf } from "../core/sip/fields.ts"
+import { type Headers, isFinal, type SipRequest, type SipResponse } from "../core/sip/message.ts"
+import { parseMessage } from "../core/sip/parse.ts"
+import { makeResponse } from "../core/sip/respond.ts"
+import { serializeMessage } from "../core/sip/serialize.ts"
+import type { Flow, Hop, Transport } from "../core/sip/transport.ts"
+import { TransactionLayer } from "../core/transaction/layer.ts"
+import type { LayerEffect, ServerKey } from "../core/transaction/layer-interface.ts"
+import {
+  answerChallenge,
+  branchOfRequest,
+  type Credentials,
+  type Draft,
+  remoteTarget,
+  requestOf,
+  tagged,
+} from "./phone-requests.ts"
+
+export interface UserAgentSettings extends Credentials {
+  readonly domain: string
+  /** Its own address, in Via and Contact. */
+  readonly address: Address
+  readonly transport: Transport
+  /** The node through which it sends everything. */
+  readonly proxy: Address
+  readonly hashes: Hashes
+  readonly random: Random
+  /** What it does when it is called; `ring` waits for CANCEL. */
+  readonly answers:
+    | { readonly kind: "accept"; readonly after: Duration }
+    | { readonly kind: "refuse"; readonly status: number }
+    | { readonly kind: "ring" }
+}
+
+export type UserAgentInput =
+  | { readonly kind: "received"; readonly flow: Flow; readonly bytes: Uint8Array }
+  | { readonly kind: "send-failed"; readonly id: string; readonly reason: string }
+  | { readonly kind: "flow-closed"; readonly flow: Flow }
+  /** REGISTER; 0 seconds removes, `everything` sends `Contact: *`. */
+  | { readonly kind: "register"; readonly seconds: number; readonly everything?: boolean }
+  | { readonly kind: "call"; readonly call: string; readonly target: string }
+  | { readonly kind: "hang-up"; readonly call: string }
+
+export type UserAgentEffect =
+  | { readonly kind: "send"; readonly id: string; readonly hop: Hop; readonly bytes: Uint8Array }
+  /** The final answer to a REGISTER; 408 where none came. */
+  | { readonly kind: "registered"; readonly status: number; readonly contacts: readonly string[] }
+  | { readonly kind: "ringing"; readonly call: string; readonly caller: string }
+  /** The final answer to a call of ours; 408 where none came, 503 where it could not be sent. */
+  | { readonly kind: "call-answered"; readonly call: string; readonly status: number }
+  /** The ACK for our 2xx came: the call stands at our end. */
+  | { readonly kind: "call-confirmed"; readonly call: string }
+  | {
+      readonly kind: "call-ended"
+      readonly call: string
+      readonly by: "us" | "them"
+      readonly status: number
+    }
+
+/** A dialog, as far as a phone needs it. RFC 3261 §12. */
+interface Dialog {
+  readonly call: string
+  readonly local: string
+  readonly remote: string
+  readonly target: string
+  readonly routes: readonly string[]
+  cseq: number
+  /** The ACK for a 2xx, to be said again whenever that comes again. */
+  readonly ack: SipRequest | undefined
+}
+
+/** A request of ours that may yet be challenged. */
+interface Asked {
+  readonly draft: Draft
+  readonly attempts: number
+  /** Undefined: no answer came. The draft is the one that was answered. */
+  readonly done: (response: SipResponse | undefined, draft: Draft) => readonly UserAgentEffect[]
+}
+
+interface Ringing {
+  readonly server: ServerKey
+  readonly request: SipRequest
+  readonly toTag: string
+  readonly acceptAt: Instant
+}
+
+/** A 2xx of ours that has no ACK yet. RFC 3261 §13.3.1.4. */
+interface Unconfirmed {
+  readonly server: ServerKey
+  readonly response: SipResponse
+  repeatAt: Instant
+  interval: Duration
+}
+
+const T1 = milliseconds(500)
+
+/** A phone: registers, calls, answers and hangs up. For scenarios, and for tests over real sockets. */
+export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
+  readonly settings: UserAgentSettings
+  readonly #layer: TransactionLayer
+  readonly #asked = new Map<string, Asked>()
+  readonly #ringing = new Map<string, Ringing>()
+  readonly #unconfirmed = new Map<string, Unconfirmed>()
+  readonly #dialogs = new Map<string, Dialog>()
+  readonly #registerCallId: string
+  #registerCSeq = 0
+  #nonceCount = 0
+
+  constructor(settings: UserAgentSettings) {
+    this.settings = settings
+    this.#layer = new TransactionLayer(settings.random)
+    this.#registerCallId = this.#token("r")
+  }
+
+  get deadline(): Instant {
+    const accepts = [...this.#ringing.values()].map(({ acceptAt }) => acceptAt)
+    const repeats = [...this.#unconfirmed.values()].map(({ repeatAt }) => repeatAt)
+    return earliest(this.#layer.deadline, ...accepts, ...repeats)
+  }
+
+  handle(input: UserAgentInput, now: Instant): readonly UserAgentEffect[] {
+    switch (input.kind) {
+      case "received":
+        return this.#perform(this.#layer.handle({ ...input, message: parseMessage(input.bytes) }, now), now)
+      case "send-failed":
+      case "flow-closed":
+        return this.#perform(this.#layer.handle(input, now), now)
+      case "register":
+        return this.#register(input.seconds, input.everything === true, now)
+      case "call":
+        return this.#call(input.call, input.target, now)
+      case "hang-up":
+        return this.#hangUp(input.call, now)
+    }
+  }
+
+  expire(now: Instant): readonly UserAgentEffect[] {
+    const effects = [...this.#perform(this.#layer.expire(now), now)]
+    for (const [call, { acceptAt }] of [...this.#ringing]) {
+      if (acceptAt <= now) effects.push(...this.#accept(call, now))
+    }
+    for (const unconfirmed of this.#unconfirmed.values()) {
+      if (unconfirmed.repeatAt > now) continue
+      unconfirmed.interval = Math.min(2 * unconfirmed.interval, 4_000) as Duration
+      unconfirmed.repeatAt = after(now, unconfirmed.interval)
+      effects.push(...this.#respond(unconfirmed.server, unconfirmed.response, now))
+    }
+    return effects
+  }
+
+  #register(lifetime: number, everything: boolean, now: Instant): readonly UserAgentEffect[] {
+    const { domain, user } = this.settings
+    const aor = `sip:${user}@${domain}`
+    const contact = everything ? "*" : `<${this.#contact()}>`
+    const draft: Draft = {
+      method: "REGISTER",
+      uri: `sip:${domain}`,
+      from: tagged(aor, this.#token("t")),
+      to: `<${aor}>`,
+      callId: this.#registerCallId,
+      cseq: ++this.#registerCSeq,
+      routes: [],
+      extra: [
+        ["Contact", contact],
+        ["Expires", String(lifetime)],
+      ],
+    }
+    return this.#ask(draft, now, (response, { cseq }) => {
+      this.#registerCSeq = cseq
+      const listed = response === undefined ? [] : contactsOf(response)
+      const contacts = listed === "*" ? [] : listed.map(({ uri }) => uri)
+      return [{ kind: "registered", status: response?.status ?? 408, contacts }]
+    })
+  }
+
+  #call(call: string, target: string, now: Instant): readonly UserAgentEffect[] {
+    const { domain, user } = this.settings
+    const draft: Draft = {
+      method: "INVITE",
+      uri: target,
+      from: tagged(`sip:${user}@${domain}`, this.#token("t")),
+      to: `<${target}>`,
+      callId: call,
+      cseq: 1,
+      routes: [],
+      extra: [
+        ["Contact", `<${this.#contact()}>`],
+        ["Content-Type", "application/sdp"],
+      ],
+      body: toUtf8(`v=0\r\no=- 1 1 IN IP4 ${this.settings.address.host}\r\ns=-\r\nt=0 0\r\n`),
+    }
+    return this.#ask(draft, now, (response, sent) => this.#called(call, response, sent))
+  }
+
+  #called(call: string, response: SipResponse | undefined, sent: Draft): readonly UserAgentEffect[] {
+    const answered: UserAgentEffect = { kind: "call-answered", call, status: response?.status ?? 408 }
+    if (response === undefined || response.status >= 300) return [answered]
+    const routes = [...valuesOf(response, "Record-Route")].reverse()
+    const [local, remote] = [response.headers.first("From")!, response.headers.first("To")!]
+    const uri = remoteTarget(response) ?? sent.uri
+    const { cseq } = sent
+    const ack = requestOf(this.settings, {
+      method: "ACK",
+      uri,
+      from: local,
+      to: remote,
+      callId: call,
+      cseq,
+      routes,
+      extra: [],
+    })
+    this.#dialogs.set(call, { call, local, remote, target: uri, routes, cseq, ack })
+    return [this.#send(ack), answered]
+  }
+
+  /** Asks, and answers one challenge. */
+  #ask(draft: Draft, now: Instant, done: Asked["done"], attempts = 0): readonly UserAgentEffect[] {
+    const request = requestOf(this.settings, draft)
+    const branch = branchOfRequest(request)
+    this.#asked.set(branch, { draft, attempts, done })
+    return this.#perform(this.#layer.handle({ kind: "start", branch, request, hop: this.#hop() }, now), now)
+  }
+
+  #answered(branch: string, response: SipResponse | undefined, now: Instant): readonly UserAgentEffect[] {
+    const asked = this.#asked.get(branch)
+    if (asked === undefined) return response === undefined ? NOTHING : this.#repeated(response)
+    if (response !== undefined && !isFinal(response)) return NOTHING
+    this.#asked.delete(branch)
+    const { draft, attempts, done } = asked
+    if (response !== undefined && attempts < 2) {
+      const { hashes } = this.settings
+      const retry = answerChallenge(
+        hashes,
+        this.settings,
+        draft,
+        response,
+        ++this.#nonceCount,
+        this.#token("c"),
+      )
+      if (retry !== undefined) return this.#ask(retry, now, done, attempts + 1)
+    }
+    return done(response, draft)
+  }
+
+  /** A 2xx that came again wants its ACK again. RFC 3261 §13.2.2.4. */
+  #repeated(response: SipResponse): readonly UserAgentEffect[] {
+    const ack = this.#dialogs.get(callIdOf(response))?.ack
+    const invited = cseqOf(response).method === "INVITE" && response.status >= 200 && response.status < 300
+    return invited && ack !== undefined ? [this.#send(ack)] : NOTHING
+  }
+
+  #perform(effects: readonly LayerEffect[], now: Instant): readonly UserAgentEffect[] {
+    return effects.flatMap((effect): readonly UserAgentEffect[] => {
+      switch (effect.kind) {
+        case "send":
+          return [effect]
+        case "request":
+          return this.#requested(effect.server, effect.request, now)
+        case "response":
+          return this.#answered(effect.branch, effect.response, now)
+        case "failed":
+          return this.#answered(effect.branch, undefined, now)
+        case "cancelled":
+          return this.#cancelled(effect.server, now)
+        case "ack":
+          return this.#confirmed(effect.request)
+        default:
+          return NOTHING
+      }
+    })
+  }
+
+  #requested(server: ServerKey, request: SipRequest, now: Instant): readonly UserAgentEffect[] {
+    const call = callIdOf(request)
+    if (request.method === "INVITE" && tagOf(toOf(request)) === undefined)
+      return this.#invited(server, request, now)
+    if (request.method === "BYE") {
+      const known = this.#dialogs.delete(call)
+      const status = known ? 200 : 481
+      const answer = this.#respond(server, makeResponse(request, status), now)
+      return known ? [...answer, { kind: "call-ended", call, by: "them", status }] : answer
+    }
+    const inDialog = this.#dialogs.has(call)
+    const status = request.method === "OPTIONS" || inDialog ? 200 : 501
+    return this.#respond(server, makeResponse(request, status, undefined, this.#contactHeader()), now)
+  }
+
+  #invited(server: ServerKey, request: SipRequest, now: Instant): readonly UserAgentEffect[] {
+    const { answers } = this.settings
+    const call = callIdOf(request)
+    const toTag = this.#token("a")
+    if (answers.kind === "refuse")
+      return this.#respond(server, makeResponse(request, answers.status, undefined, { toTag }), now)
+    const acceptAt = answers.kind === "accept" ? after(now, answers.after) : NEVER
+    this.#ringing.set(call, { server, request, toTag, acceptAt })
+    const ringing = this.#respond(
+      server,
+      makeResponse(request, 180, undefined, { toTag, ...this.#contactHeader() }),
+      now,
+    )
+    return [...ringing, { kind: "ringing", call, caller: fromOf(request).uri }]
+  }
+
+  #accept(call: string, now: Instant): readonly UserAgentEffect[] {
+    const { server, request, toTag } = this.#ringing.get(call)!
+    this.#ringing.delete(call)
+    const response = makeResponse(request, 200, undefined, { toTag, ...this.#contactHeader() })
+    this.#unconfirmed.set(call, { server, response, repeatAt: after(now, T1), interval: T1 })
+    this.#dialogs.set(call, {
+      call,
+      local: response.headers.first("To")!,
+      remote: request.headers.first("From")!,
+      target: remoteTarget(request) ?? "",
+      routes: valuesOf(request, "Record-Route"),
+      cseq: 1,
+      ack: undefined,
+    })
+    return this.#respond(server, response, now)
+  }
+
+  #cancelled(server: ServerKey, now: Instant): readonly UserAgentEffect[] {
+    for (const [call, ringing] of this.#ringing) {
+      if (ringing.server !== server) continue
+      this.#ringing.delete(call)
+      const refusal = this.#respond(
+        server,
+        makeResponse(ringing.request, 487, undefined, { toTag: ringing.toTag }),
+        now,
+      )
+      return [...refusal, { kind: "call-ended", call, by: "them", status: 487 }]
+    }
+    return NOTHING
+  }
+
+  #confirmed(ack: SipRequest): readonly UserAgentEffect[] {
+    const call = callIdOf(ack)
+    return this.#unconfirmed.delete(call) ? [{ kind: "call-confirmed", call }] : NOTHING
+  }
+
+  #hangUp(call: string, now: Instant): readonly UserAgentEffect[] {
+    const dialog = this.#dialogs.get(call)
+    if (dialog === undefined) return [{ kind: "call-ended", call, by: "us", status: 481 }]
+    this.#dialogs.delete(call)
+    const { local: from, remote: to, target: uri, routes } = dialog
+    const draft: Draft = {
+      method: "BYE",
+      uri,
+      from,
+      to,
+      callId: call,
+      cseq: dialog.cseq + 1,
+      routes,
+      extra: [],
+    }
+    return this.#ask(draft, now, (response) => [
+      { kind: "call-ended", call, by: "us", status: response?.status ?? 408 },
+    ])
+  }
+
+  #respond(server: ServerKey, response: SipResponse, now: Instant): readonly UserAgentEffect[] {
+    return this.#perform(this.#layer.handle({ kind: "respond", server, response }, now), now)
+  }
+
+  #send(request: SipRequest): UserAgentEffect {
+    return { kind: "send", id: branchOfRequest(request), hop: this.#hop(), bytes: serializeMessage(request) }
+  }
+
+  #hop(): Hop {
+    const { transport, proxy: address } = this.settings
+    return { kind: "address", transport, address, serverName: undefined }
+  }
+
+  #contact(): string {
+    const { user, address, transport } = this.settings
+    const parameter = transport === "UDP" ? "" : `;transport=${transport.toLowerCase()}`
+    return `sip:${user}@${formatAddress(address)}${parameter}`
+  }
+
+  #contactHeader(): { readonly headers: Headers["fields"] } {
+    return { headers: [{ name: "Contact", value: `<${this.#contact()}>` }] }
+  }
+
+  #token(prefix: string): string {
+    return prefix + Math.floor(this.settings.random.next() * 2 ** 48).toString(36)
+  }
+}
