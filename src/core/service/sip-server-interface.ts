@@ -54,6 +54,8 @@ export type SipEffect =
 export interface Surroundings {
   /** Whether that node is a living peer (or this node itself). */
   isAlive(node: string): boolean
+  /** The Node-ID of the living peer (or of this node) that begins with these 16 digits: tokens carry no more. */
+  nodeWithPrefix(prefix: string): string | undefined
   /** Whether new registrations and calls are taken: false while draining or unhealthy. Reason for the Warning. */
   refusesWork(): string | undefined
 }
@@ -63,7 +65,10 @@ export interface SipSettings {
   readonly node: string
   /** The SIP domain: realm and AOR domain. Lower case. */
   readonly domain: string
-  /** Other names and addresses that mean the domain: host names and IP literals of every node, lower case. */
+  /**
+   * Other names and addresses that mean the domain: host names and IP literals of every node, lower case.
+   * `host:port` where a node takes SIP on ports that are not this node's.
+   */
   readonly aliases: () => readonly string[]
   readonly listeners: readonly Listener[]
   /** 32 bytes that all nodes share: nonces and tokens. */

@@ -1,0 +1,91 @@
+import { FormatError } from "../kit/errors.ts"
+import type { Instant } from "../kit/time.ts"
+import { equalUris, parseUri } from "../sip/uri.ts"
+import type { Binding, EdgeBindings } from "./stores.ts"
+
+/** A binding that counts, and the Node-ID of the edge that says so. */
+export interface EffectiveBinding extends Binding {
+  readonly edge: string
+}
+
+/** What makes two registrations the same binding: a flow of an instance (RFC 5626 §6), else the Contact. */
+export const identityOf = (binding: Pick<Binding, "contact" | "instance" | "regId">): string =>
+  binding.instance !== undefined && binding.regId !== undefined
+    ? `flow:${binding.regId}:${binding.instance}`
+    : `contact:${binding.contact}`
+
+const CONTACT = "contact:"
+
+/** Contacts are compared as URIs, RFC 3261 §19.1.4. */
+export function sameIdentity(a: string, b: string): boolean {
+  if (a === b) return true
+  if (!a.startsWith(CONTACT) || !b.startsWith(CONTACT)) return false
+  try {
+    return equalUris(parseUri(a.slice(CONTACT.length)), parseUri(b.slice(CONTACT.length)))
+  } catch (error) {
+    if (error instanceof FormatError) return false
+    throw error
+  }
+}
+
+/** One thing that an entry says of an identity. */
+interface Saying {
+  readonly identity: string
+  readonly version: number
+  readonly edge: string
+  readonly binding: EffectiveBinding | undefined
+}
+
+/**
+ * The bindings that count, of all that the nodes say; in order of version, newest first.
+ *
+ * A binding counts if nothing of a higher version speaks of its identity and nobody has cleared the
+ * AOR since. Each is judged against all the others, so the order of the entries does not matter,
+ * though equality of URIs is not transitive.
+ */
+export function mergeBindings(entries: readonly EdgeBindings[], now: Instant): readonly EffectiveBinding[] {
+  const cleared = Math.max(0, ...entries.map(({ clearedBefore }) => clearedBefore))
+  const sayings = entries.flatMap((entry) => sayingsOf(entry, now))
+  return sayings
+    .flatMap((saying) => {
+      if (saying.binding === undefined || saying.version < cleared) return []
+      const beaten = sayings.some((other) => other !== saying && beats(other, saying))
+      return beaten ? [] : [saying.binding]
+    })
+    .sort((a, b) => b.version - a.version || (a.edge < b.edge ? 1 : -1))
+}
+
+function sayingsOf(entry: EdgeBindings, now: Instant): readonly Saying[] {
+  const { edge } = entry
+  const bindings = entry.bindings
+    .filter(({ expires }) => expires > now)
+    .map((binding) => ({
+      identity: identityOf(binding),
+      version: binding.version,
+      edge,
+      binding: { ...binding, edge },
+    }))
+  const tombstones = entry.tombstones
+    .filter(({ expires }) => expires > now)
+    .map(({ identity, version }) => ({ identity, version, edge, binding: undefined }))
+  return [...bindings, ...tombstones]
+}
+
+/** The higher version; then the higher edge; then, within one entry, the removal. */
+function beats(a: Saying, b: Saying): boolean {
+  if (a.version < b.version) return false
+  if (a.version === b.version && a.edge < b.edge) return false
+  if (a.version === b.version && a.edge === b.edge && a.binding !== undefined) return false
+  return sameIdentity(a.identity, b.identity)
+}
+
+/** The highest version that anyone has used: the next one is above it. */
+export const highestVersion = (entries: readonly EdgeBindings[]): number =>
+  Math.max(
+    0,
+    ...entries.flatMap(({ bindings, tombstones, clearedBefore }) => [
+      clearedBefore,
+      ...bindings.map(({ version }) => version),
+      ...tombstones.map(({ version }) => version),
+    ]),
+  )

@@ -1,0 +1,194 @@
+import { Deadlines } from "../kit/deadlines.ts"
+import { after, earliest, type Instant, NEVER, seconds } from "../kit/time.ts"
+import type { Flow } from "../sip/transport.ts"
+import { type EffectiveBinding, identityOf, mergeBindings } from "./bindings.ts"
+import type { Registration } from "./register-request.ts"
+import { type Bound, isCovered } from "./registration.ts"
+import type { Binding, EdgeBindings } from "./stores.ts"
+
+/** How often an empty line keeps a NAT's door open. RFC 5626 §4.4.1: 24 to 29 s. */
+const KEEP_OPEN_EVERY = seconds(25)
+
+/** A phone whose connection broke may be back before anybody is told. */
+const GRACE = seconds(5)
+
+/** A binding whose phone came to this node: what the record does not know of it. */
+export interface EdgeRegistration {
+  readonly aor: string
+  readonly identity: string
+  readonly binding: Binding
+  /** When the phone's registration ends; the record promises more. */
+  readonly expires: Instant
+}
+
+export type Due =
+  | { readonly kind: "ended"; readonly registration: EdgeRegistration }
+  | { readonly kind: "keep-open"; readonly flow: Flow }
+
+interface Held extends EdgeRegistration {
+  expires: Instant
+  /** That of the latest accepted REGISTER, and of the latest seen, challenged ones included. */
+  cseq: number
+  seenCseq: number
+  readonly flow: Flow
+  keepOpenAt: Instant
+}
+
+interface Record {
+  /** As last read, our own entry as last written. */
+  entries: readonly EdgeBindings[]
+  readonly held: Map<string, Held>
+}
+
+/** The registrations whose edge is this node. A refresh that changes nothing needs nothing else. */
+export class EdgeTable {
+  readonly #self: string
+  readonly #records = new Map<string, Record>()
+  readonly #byConnection = new Map<number, Set<Held>>()
+  readonly #deadlines = new Deadlines<Held>()
+
+  constructor(self: string) {
+    this.#self = self
+  }
+
+  get deadline(): Instant {
+    return this.#deadlines.next
+  }
+
+  get size(): number {
+    return this.#deadlines.size
+  }
+
+  /** A REGISTER was seen, though not accepted yet: its CSeq is used up. */
+  notice(aor: string, callId: string, cseq: number): void {
+    for (const held of this.#records.get(aor)?.held.values() ?? [])
+      if (held.binding.callId === callId && held.seenCseq < cseq) held.seenCseq = cseq
+  }
+
+  /**
+   * Extends what stands already, where the registration changes nothing else; false where it may.
+   * A gap in the CSeq means that the phone has been talking to another node since.
+   */
+  refresh({ aor, callId, cseq, contacts }: Registration, now: Instant): boolean {
+    const record = this.#records.get(aor)
+    if (record === undefined || contacts === "all" || contacts.length === 0) return false
+    const all: Held[] = []
+    for (const requested of contacts) {
+      const held = record.held.get(identityOf(requested.binding))
+      const follows = held?.binding.callId === callId && held.cseq < cseq && cseq <= held.seenCseq + 1
+      if (held === undefined || !follows || !isCovered(held.binding, requested, now)) return false
+      all.push(held)
+    }
+    for (const [index, held] of all.entries()) {
+      held.cseq = cseq
+      held.seenCseq = cseq
+      held.expires = after(now, contacts[index]!.granted)
+      this.#schedule(held)
+    }
+    return true
+  }
+
+  /** What the record says, with what only we know: the CSeq of refreshes that were not written. */
+  enrich(aor: string, entries: readonly EdgeBindings[]): readonly EdgeBindings[] {
+    const held = this.#records.get(aor)?.held
+    if (held === undefined) return entries
+    return entries.map((entry) => {
+      if (entry.edge !== this.#self) return entry
+      const bindings = entry.bindings.map((binding) => {
+        const known = held.get(identityOf(binding))
+        const isSame = known?.binding.version === binding.version
+        return isSame && known.cseq > binding.cseq ? { ...binding, cseq: known.cseq } : binding
+      })
+      return { ...entry, bindings }
+    })
+  }
+
+  /** The record was written: `entries` is all of it, `bound` what this REGISTER added to our own. */
+  commit(
+    aor: string,
+    entries: readonly EdgeBindings[],
+    bound: readonly Bound[],
+    flow: Flow,
+    now: Instant,
+  ): void {
+    const record = this.#records.get(aor) ?? { entries, held: new Map<string, Held>() }
+    record.entries = entries
+    this.#records.set(aor, record)
+    const own = new Set(
+      (entries.find(({ edge }) => edge === this.#self)?.bindings ?? []).map(({ version }) => version),
+    )
+    for (const held of [...record.held.values()]) if (!own.has(held.binding.version)) this.#drop(record, held)
+    for (const { binding, requested } of bound) {
+      const identity = identityOf(binding)
+      const old = record.held.get(identity)
+      if (old) this.#drop(record, old)
+      const expires = after(now, requested.granted)
+      const keepOpenAt = requested.keptOpen ? after(now, KEEP_OPEN_EVERY) : NEVER
+      const { cseq } = binding
+      const held: Held = { aor, identity, binding, expires, cseq, seenCseq: cseq, flow, keepOpenAt }
+      record.held.set(identity, held)
+      if (binding.flow !== undefined && flow.connection !== undefined) this.#index(flow.connection).add(held)
+      this.#schedule(held)
+    }
+    if (record.held.size === 0) this.#records.delete(aor)
+  }
+
+  /** All current bindings as last read: ours to the second, others as their record says. */
+  list(aor: string, now: Instant): readonly EffectiveBinding[] {
+    return this.exact(aor, mergeBindings(this.#records.get(aor)?.entries ?? [], now))
+  }
+
+  /** With the time at which each really ends, where this node knows. */
+  exact(aor: string, bindings: readonly EffectiveBinding[]): readonly EffectiveBinding[] {
+    const held = this.#records.get(aor)?.held
+    return bindings.map((binding) => {
+      const known = binding.edge === this.#self ? held?.get(identityOf(binding)) : undefined
+      return known?.binding.version === binding.version ? { ...binding, expires: known.expires } : binding
+    })
+  }
+
+  /** Its phones get a moment to come back; then they are gone. */
+  flowClosed(connection: number, now: Instant): void {
+    for (const held of this.#byConnection.get(connection) ?? []) {
+      held.expires = earliest(held.expires, after(now, GRACE))
+      this.#schedule(held)
+    }
+    this.#byConnection.delete(connection)
+  }
+
+  /** What is due, one by one; undefined where nothing is any more. */
+  takeDue(now: Instant): Due | undefined {
+    const held = this.#deadlines.takeDue(now)
+    if (held === undefined) return undefined
+    if (held.expires > now) {
+      held.keepOpenAt = after(now, KEEP_OPEN_EVERY)
+      this.#schedule(held)
+      return { kind: "keep-open", flow: held.flow }
+    }
+    const record = this.#records.get(held.aor)
+    if (record) this.#drop(record, held)
+    if (record?.held.size === 0) this.#records.delete(held.aor)
+    return { kind: "ended", registration: held }
+  }
+
+  #schedule(held: Held): void {
+    this.#deadlines.set(held, earliest(held.expires, held.keepOpenAt))
+  }
+
+  #drop(record: Record, held: Held): void {
+    record.held.delete(held.identity)
+    this.#deadlines.delete(held)
+    const { connection } = held.flow
+    const siblings = connection === undefined ? undefined : this.#byConnection.get(connection)
+    siblings?.delete(held)
+    if (siblings?.size === 0 && connection !== undefined) this.#byConnection.delete(connection)
+  }
+
+  #index(connection: number): Set<Held> {
+    const known = this.#byConnection.get(connection)
+    if (known) return known
+    const fresh = new Set<Held>()
+    this.#byConnection.set(connection, fresh)
+    return fresh
+  }
+}

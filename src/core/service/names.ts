@@ -1,0 +1,79 @@
+import { FormatError } from "../kit/errors.ts"
+import { ipBytes } from "../kit/ip.ts"
+import type { Listener, Transport } from "../sip/transport.ts"
+import { canonicalUser, parseUri, type SipUri, type Uri } from "../sip/uri.ts"
+
+export interface NamesSettings {
+  readonly domain: string
+  readonly aliases: () => readonly string[]
+  readonly listeners: readonly Listener[]
+}
+
+/** The standard ports, on which a domain is served whatever the ports behind are. RFC 3261 §19.1.2. */
+const STANDARD_PORTS: readonly number[] = [5060, 5061]
+
+/** Which URIs mean the domain or this fabric, and which address-of-record they name. */
+export class Names {
+  readonly #settings: NamesSettings
+  #aliases: readonly string[] = []
+  #hosts: ReadonlySet<string> = new Set()
+
+  constructor(settings: NamesSettings) {
+    this.#settings = settings
+  }
+
+  /**
+   * Whether the URI names the domain, by its name or by an address of a node. A phone may live on a
+   * node's address, so a port has to be one on which SIP is taken by the URI's transport, or by the
+   * one by which the request came.
+   */
+  isOurs(uri: Uri, arrivedBy: Transport): uri is SipUri {
+    if (uri.kind !== "sip") return false
+    const { domain } = this.#settings
+    const host = bare(uri.host)
+    if (uri.port !== undefined && this.#known().has(`${host}:${uri.port}`)) return true
+    if (host !== domain && !this.#known().has(host)) return false
+    if (uri.port === undefined) return true
+    if (host === domain && ipBytes(host) === undefined && STANDARD_PORTS.includes(uri.port)) return true
+    return this.#takes(uri, uri.port, arrivedBy)
+  }
+
+  /** `alice@example.org`; undefined where the URI names nobody of the domain. RFC 3261 §10.3 step 5. */
+  aorOf(text: string, arrivedBy: Transport): string | undefined {
+    const uri = readUri(text)
+    if (uri === undefined || !this.isOurs(uri, arrivedBy)) return undefined
+    const user = canonicalUser(uri)
+    return user === "" ? undefined : `${user}@${this.#settings.domain}`
+  }
+
+  #takes(uri: SipUri, port: number, arrivedBy: Transport): boolean {
+    const named = uri.parameters.get("transport")?.toUpperCase()
+    const plain = uri.scheme === "sips" ? ["TLS", "WSS"] : ["UDP", "TCP"]
+    const transports = named === undefined ? [...plain, arrivedBy] : [named, arrivedBy]
+    return this.#settings.listeners.some(
+      ({ transport, advertised }) => advertised.port === port && transports.includes(transport),
+    )
+  }
+
+  #known(): ReadonlySet<string> {
+    const aliases = this.#settings.aliases()
+    if (aliases !== this.#aliases) {
+      this.#aliases = aliases
+      const own = this.#settings.listeners.map(({ advertised }) => advertised.host)
+      this.#hosts = new Set([...aliases, ...own].map((name) => bare(name.toLowerCase())))
+    }
+    return this.#hosts
+  }
+}
+
+const bare = (host: string): string => (host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host)
+
+/** Undefined where the text is no URI. */
+export function readUri(text: string): Uri | undefined {
+  try {
+    return parseUri(text)
+  } catch (error) {
+    if (error instanceof FormatError) return undefined
+    throw error
+  }
+}

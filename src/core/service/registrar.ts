@@ -1,0 +1,223 @@
+import { LIMITS } from "../kit/limits.ts"
+import { log } from "../kit/log.ts"
+import { NOTHING } from "../kit/machine.ts"
+import { formatSipDate } from "../kit/sip-date.ts"
+import type { Instant } from "../kit/time.ts"
+import { requireOf } from "../sip/fields.ts"
+import type { HeaderField, SipRequest } from "../sip/message.ts"
+import type { Flow } from "../sip/transport.ts"
+import { type EffectiveBinding, mergeBindings } from "./bindings.ts"
+import type { Call, Desk } from "./desk.ts"
+import { EdgeTable } from "./edge-table.ts"
+import type { Questions } from "./questions.ts"
+import { refuse, unavailable } from "./refusal.ts"
+import { type RegistrarRules, type Registration, readRegistration } from "./register-request.ts"
+import { planRegistration, planRemoval } from "./registration.ts"
+import type { SipEffect } from "./sip-server-interface.ts"
+import type { BindingEntry, EdgeBindings } from "./stores.ts"
+
+/** What REGISTER may require of us. RFC 3327, RFC 5626. */
+const SUPPORTED = ["path", "outbound"]
+
+/** A binding that nobody can be reached by any more. */
+export interface GoneBinding {
+  readonly aor: string
+  readonly identity: string
+  readonly edge: string
+  readonly version: number
+}
+
+type Job = (now: Instant) => readonly SipEffect[]
+
+export interface RegistrarSettings extends RegistrarRules {
+  readonly node: string
+  readonly domain: string
+}
+
+/**
+ * The registrar of RFC 3261 §10.3 over records that many nodes share: each writes its own entry only,
+ * and reads them all. What concerns one address-of-record is done one after the other.
+ */
+export class Registrar {
+  readonly #settings: RegistrarSettings
+  readonly #desk: Desk
+  readonly #questions: Questions
+  readonly #table: EdgeTable
+  /** Jobs that wait, per AOR under way. */
+  readonly #queues = new Map<string, Job[]>()
+
+  constructor(settings: RegistrarSettings, desk: Desk, questions: Questions) {
+    this.#settings = settings
+    this.#desk = desk
+    this.#questions = questions
+    this.#table = new EdgeTable(settings.node)
+  }
+
+  get deadline(): Instant {
+    return this.#table.deadline
+  }
+
+  get registrations(): number {
+    return this.#table.size
+  }
+
+  /** What a REGISTER requires is known before its sender is. RFC 3261 §10.3 step 2. */
+  missingOptions(request: SipRequest): readonly string[] {
+    return requireOf(request).filter((option) => !SUPPORTED.includes(option.toLowerCase()))
+  }
+
+  /** A REGISTER came for this AOR, accepted or not. */
+  notice(aor: string, callId: string, cseq: number): void {
+    this.#table.notice(aor, callId, cseq)
+  }
+
+  /** Carries out a REGISTER whose sender may speak for `aor`. */
+  register(call: Call, aor: string, now: Instant): readonly SipEffect[] {
+    const registration = readRegistration(call.request, call.flow, aor, this.#settings)
+    if ("cause" in registration) return this.#desk.refuse(call, registration, now)
+    if (!this.#queues.has(aor) && this.#table.refresh(registration, now))
+      return this.#accept(call, registration, this.#table.list(aor, now), now)
+    if ((this.#queues.get(aor)?.length ?? 0) >= LIMITS.sip.queuedRegistrations) {
+      const cause = `too many registrations of ${aor} are pending`
+      return this.#desk.refuse(call, unavailable(this.#settings.domain, cause), now)
+    }
+    return this.#enqueue(aor, (later) => this.#start(call, registration, later), now)
+  }
+
+  /** Takes a binding out of the fabric whose flow has failed or whose time is over, if it still stands as it did. */
+  remove(gone: GoneBinding, now: Instant): readonly SipEffect[] {
+    if ((this.#queues.get(gone.aor)?.length ?? 0) >= LIMITS.sip.queuedRegistrations) return NOTHING
+    return this.#enqueue(gone.aor, (later) => this.#startRemoval(gone, later), now)
+  }
+
+  flowClosed(flow: Flow, now: Instant): void {
+    if (flow.connection !== undefined) this.#table.flowClosed(flow.connection, now)
+  }
+
+  expire(now: Instant): readonly SipEffect[] {
+    const effects: SipEffect[] = []
+    for (let due = this.#table.takeDue(now); due !== undefined; due = this.#table.takeDue(now)) {
+      if (due.kind === "keep-open") effects.push(keepOpen(due.flow))
+      else {
+        const { aor, identity, binding } = due.registration
+        const gone = { aor, identity, edge: this.#settings.node, version: binding.version }
+        effects.push(...this.remove(gone, now))
+      }
+    }
+    return effects
+  }
+
+  #start(call: Call, registration: Registration, now: Instant): readonly SipEffect[] {
+    const { aor } = registration
+    const { domain } = this.#settings
+    return this.#questions.findBindings(aor, now, (found, later) => {
+      if (found.kind === "unavailable")
+        return this.#finish(aor, this.#desk.refuse(call, unavailable(domain, found.cause), later), later)
+      const entries = this.#table.enrich(aor, found.entries)
+      if (registration.contacts.length === 0) {
+        const bindings = this.#table.exact(aor, mergeBindings(entries, later))
+        return this.#finish(aor, this.#accept(call, registration, bindings, later), later)
+      }
+      return this.#change(call, registration, entries, later)
+    })
+  }
+
+  #change(
+    call: Call,
+    registration: Registration,
+    entries: readonly EdgeBindings[],
+    now: Instant,
+  ): readonly SipEffect[] {
+    const { aor } = registration
+    const { domain, node } = this.#settings
+    const plan = planRegistration(entries, node, registration, now)
+    switch (plan.kind) {
+      case "out-of-order":
+        return this.#finish(aor, this.#desk.refuse(call, refuse(500, "CSeq is not the latest"), now), now)
+      case "too-many":
+        return this.#finish(aor, this.#desk.refuse(call, refuse(403, "too many bindings"), now), now)
+      case "store":
+        return this.#questions.storeBindings(aor, plan.entry, now, (stored, later) => {
+          if (stored.kind === "unavailable")
+            return this.#finish(aor, this.#desk.refuse(call, unavailable(domain, stored.cause), later), later)
+          const written = replaceEntry(entries, node, plan.entry)
+          this.#table.commit(aor, written, plan.bound, call.flow, later)
+          const bindings = this.#table.exact(aor, mergeBindings(written, later))
+          return this.#finish(aor, this.#accept(call, registration, bindings, later), later)
+        })
+    }
+  }
+
+  #startRemoval(gone: GoneBinding, now: Instant): readonly SipEffect[] {
+    const { aor } = gone
+    const { node } = this.#settings
+    return this.#questions.findBindings(aor, now, (found, later) => {
+      if (found.kind === "unavailable") return this.#finish(aor, [notRemoved(gone, found.cause)], later)
+      const entry = planRemoval(found.entries, node, gone, later)
+      if (entry === undefined) return this.#finish(aor, NOTHING, later)
+      return this.#questions.storeBindings(aor, entry, later, (stored, last) => {
+        if (stored.kind === "unavailable") return this.#finish(aor, [notRemoved(gone, stored.cause)], last)
+        const { identity, edge } = gone
+        return this.#finish(aor, [log("debug", "registration.ended", { aor, identity, edge })], last)
+      })
+    })
+  }
+
+  #enqueue(aor: string, job: Job, now: Instant): readonly SipEffect[] {
+    const queue = this.#queues.get(aor)
+    if (queue === undefined) {
+      this.#queues.set(aor, [])
+      return job(now)
+    }
+    queue.push(job)
+    return NOTHING
+  }
+
+  /** A job is done; the next of its AOR begins. */
+  #finish(aor: string, effects: readonly SipEffect[], now: Instant): readonly SipEffect[] {
+    const next = this.#queues.get(aor)?.shift()
+    if (next !== undefined) return [...effects, ...next(now)]
+    this.#queues.delete(aor)
+    return effects
+  }
+
+  #accept(
+    call: Call,
+    { path, outbound }: Registration,
+    bindings: readonly EffectiveBinding[],
+    now: Instant,
+  ): readonly SipEffect[] {
+    const headers: HeaderField[] = bindings.map((binding) => contactField(binding, now))
+    for (const value of path) headers.push({ name: "Path", value })
+    if (outbound) headers.push({ name: "Require", value: "outbound" })
+    headers.push({ name: "Supported", value: SUPPORTED.join(", ") })
+    headers.push({ name: "Date", value: formatSipDate(now) })
+    return this.#desk.answer(call, 200, headers, now)
+  }
+}
+
+function contactField({ contact, parameters, q, expires }: EffectiveBinding, now: Instant): HeaderField {
+  const left = Math.max(0, Math.ceil((expires - now) / 1_000))
+  const preference = q === 1_000 ? "" : `;q=${q / 1_000}`
+  return { name: "Contact", value: `<${contact}>${parameters}${preference};expires=${left}` }
+}
+
+function replaceEntry(
+  entries: readonly EdgeBindings[],
+  edge: string,
+  entry: BindingEntry,
+): readonly EdgeBindings[] {
+  return [...entries.filter((other) => other.edge !== edge), { edge, ...entry }]
+}
+
+const EMPTY_LINES = Uint8Array.of(13, 10, 13, 10)
+
+const keepOpen = (flow: Flow): SipEffect => ({
+  kind: "send",
+  id: "keep-open",
+  hop: { kind: "flow", flow },
+  bytes: EMPTY_LINES,
+})
+
+const notRemoved = ({ aor, identity }: GoneBinding, cause: string): SipEffect =>
+  log("warn", "registration.not-removed", { aor, identity, cause })

@@ -1,0 +1,273 @@
+import { FormatError } from "../kit/errors.ts"
+import { count, log } from "../kit/log.ts"
+import { NOTHING } from "../kit/machine.ts"
+import { earliest, type Instant } from "../kit/time.ts"
+import { randomToken } from "../kit/token.ts"
+import { callIdOf, cseqOf, fromOf, requireOf, toOf } from "../sip/fields.ts"
+import type { HeaderField, SipMessage } from "../sip/message.ts"
+import { parseMessage } from "../sip/parse.ts"
+import { SipParseError } from "../sip/parse-error.ts"
+import { makeResponse } from "../sip/respond.ts"
+import { serializeMessage } from "../sip/serialize.ts"
+import type { Flow } from "../sip/transport.ts"
+import { Authentication } from "./authentication.ts"
+import type { Call, Desk } from "./desk.ts"
+import { Flows } from "./flows.ts"
+import { Names, readUri } from "./names.ts"
+import { ProxyCore } from "./proxy.ts"
+import type { ProxyEffect, ProxyInput, Target } from "./proxy-interface.ts"
+import { Questions } from "./questions.ts"
+import { hasToTag, RecordRoutes } from "./record-route.ts"
+import { type Refusal, refuse, unavailable, unsupported } from "./refusal.ts"
+import { Registrar } from "./registrar.ts"
+import { Router } from "./router.ts"
+import type { SipEffect, SipInput, SipServer, SipSettings, SipStatistics } from "./sip-server-interface.ts"
+import { Subscribers } from "./subscribers.ts"
+import { Targets } from "./targets.ts"
+import { Tokens } from "./tokens.ts"
+
+/** A registrar and proxy of one domain that shares its users and bindings with other nodes. DESIGN §5, §6. */
+export const createSipServer = (settings: SipSettings): SipServer => new Server(settings)
+
+/** Methods that mean something to a user agent or a registrar; any other is relayed all the same. */
+const METHODS =
+  "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, MESSAGE, SUBSCRIBE, NOTIFY, REFER, PUBLISH"
+
+/** What is answered where somebody talks to the domain itself. RFC 3261 §11.2. */
+const CAPABILITIES: readonly HeaderField[] = [
+  { name: "Allow", value: METHODS },
+  { name: "Accept", value: "application/sdp" },
+  { name: "Accept-Language", value: "en" },
+  { name: "Supported", value: "path, outbound" },
+]
+
+class Server implements SipServer, Desk {
+  readonly #settings: SipSettings
+  readonly #names: Names
+  readonly #flows: Flows
+  readonly #targets: Targets
+  readonly #questions: Questions
+  readonly #authentication: Authentication
+  readonly #registrar: Registrar
+  readonly #router: Router
+  readonly #proxy: ProxyCore
+  #lastTicket = 0
+  #answeredCalls = 0
+
+  constructor(settings: SipSettings) {
+    const { node, domain, listeners, random, surroundings } = settings
+    this.#settings = settings
+    const nextTicket = () => ++this.#lastTicket
+    const tokens = new Tokens(settings, random)
+    this.#names = new Names(settings)
+    this.#flows = new Flows(node, tokens, (prefix) => surroundings.nodeWithPrefix(prefix))
+    this.#targets = new Targets({
+      node,
+      domain,
+      isAlive: (other) => surroundings.isAlive(other),
+      tokens,
+      flows: this.#flows,
+      recordRoutes: new RecordRoutes(listeners, tokens),
+    })
+    this.#questions = new Questions(nextTicket)
+    const subscribers = new Subscribers(this.#questions)
+    this.#authentication = new Authentication(settings, subscribers)
+    const rules = {
+      node,
+      domain,
+      registration: settings.registration,
+      flowToken: (flow: Flow) => tokens.flow(flow, undefined),
+    }
+    this.#registrar = new Registrar(rules, this, this.#questions)
+    this.#router = new Router({
+      settings,
+      desk: this,
+      names: this.#names,
+      tokens,
+      flows: this.#flows,
+      targets: this.#targets,
+      questions: this.#questions,
+      subscribers,
+      authentication: this.#authentication,
+      registrar: this.#registrar,
+      answerSelf: (call, now) => this.#answerSelf(call, now),
+    })
+    this.#proxy = new ProxyCore({ listeners, random, nextTicket })
+  }
+
+  get deadline(): Instant {
+    return earliest(this.#proxy.deadline, this.#questions.deadline, this.#registrar.deadline)
+  }
+
+  get statistics(): SipStatistics {
+    const { pendingInvites, pendingTransactions } = this.#proxy.statistics
+    const registrations = this.#registrar.registrations
+    return { pendingInvites, pendingTransactions, answeredCalls: this.#answeredCalls, registrations }
+  }
+
+  handle(input: SipInput, now: Instant): readonly SipEffect[] {
+    switch (input.kind) {
+      case "received":
+        return this.#receive(input.bytes, input.flow, now)
+      case "flow-closed":
+        this.#flows.closed(input.flow)
+        this.#registrar.flowClosed(input.flow, now)
+        return this.#tellProxy(input, now)
+      case "send-failed":
+      case "resolved":
+        return this.#tellProxy(input, now)
+      default:
+        return this.#questions.answer(input, now)
+    }
+  }
+
+  expire(now: Instant): readonly SipEffect[] {
+    if (now < this.deadline) return NOTHING
+    return [
+      ...this.#perform(this.#proxy.expire(now), now),
+      ...this.#questions.expire(now),
+      ...this.#registrar.expire(now),
+    ]
+  }
+
+  // The desk: what registrar and router decide.
+
+  answer(call: Call, status: number, headers: readonly HeaderField[], now: Instant): readonly SipEffect[] {
+    return this.#respond(call, status, undefined, headers, now)
+  }
+
+  refuse(call: Call, refusal: Refusal, now: Instant): readonly SipEffect[] {
+    const { status, reason, headers, cause, routine = false } = refusal
+    const { request, flow } = call
+    const counted = count("sip_refused_total", { status: `${status}` })
+    const answered = this.#respond(call, status, reason, headers, now)
+    if (routine) return [counted, ...answered]
+    const { method } = request
+    const from = fromOf(request).uri
+    const source = flow.remote.host
+    return [counted, log("info", "sip.refused", { status, cause, method, from, source }), ...answered]
+  }
+
+  forward(call: Call, targets: readonly Target[], now: Instant): readonly SipEffect[] {
+    const { server, request } = call
+    if (server !== undefined) return this.#tellProxy({ kind: "forward", server, request, targets }, now)
+    const target = targets[0]
+    return target ? this.#tellProxy({ kind: "forward-stateless", request, target }, now) : NOTHING
+  }
+
+  #respond(
+    { server, request }: Call,
+    status: number,
+    reason: string | undefined,
+    headers: readonly HeaderField[],
+    now: Instant,
+  ): readonly SipEffect[] {
+    if (server === undefined) return NOTHING
+    const toTag = randomToken(this.#settings.random)
+    const response = makeResponse(request, status, reason, { toTag, headers })
+    return this.#tellProxy({ kind: "answer", server, response }, now)
+  }
+
+  // What comes in.
+
+  #receive(bytes: Uint8Array, flow: Flow, now: Instant): readonly SipEffect[] {
+    this.#flows.seen(flow)
+    let message: SipMessage
+    try {
+      message = parseMessage(bytes)
+    } catch (error) {
+      if (error instanceof SipParseError) return this.#refuseMalformed(error, flow)
+      throw error
+    }
+    return this.#tellProxy({ kind: "received", message, flow }, now)
+  }
+
+  /** Answered without a transaction, where there is anything to answer. */
+  #refuseMalformed({ status, reason, salvage }: SipParseError, flow: Flow): readonly SipEffect[] {
+    const counted = count("sip_malformed_total", { reason })
+    const source = flow.remote.host
+    if (salvage === undefined) return [counted, log("debug", "sip.dropped", { cause: reason, source })]
+    const { method } = salvage
+    const from = salvage.headers.first("From")
+    const toTag = randomToken(this.#settings.random)
+    const bytes = serializeMessage(makeResponse(salvage, status, reason, { toTag }))
+    return [
+      counted,
+      log("info", "sip.refused", { status, cause: reason, method, from, source }),
+      { kind: "send", id: "malformed", hop: { kind: "flow", flow }, bytes },
+    ]
+  }
+
+  #tellProxy(input: ProxyInput, now: Instant): readonly SipEffect[] {
+    return this.#perform(this.#proxy.handle(input, now), now)
+  }
+
+  #perform(effects: readonly ProxyEffect[], now: Instant): readonly SipEffect[] {
+    return effects.flatMap((effect) => this.#performOne(effect, now))
+  }
+
+  #performOne(effect: ProxyEffect, now: Instant): readonly SipEffect[] {
+    switch (effect.kind) {
+      case "request":
+        return this.#serve({ server: effect.server, request: effect.request, flow: effect.flow }, now)
+      case "ack":
+        return this.#serve({ server: undefined, request: effect.request, flow: effect.flow }, now)
+      case "branch-failed": {
+        const gone = this.#targets.refutedBy(effect.target, effect.status)
+        return gone === undefined ? NOTHING : this.#registrar.remove(gone, now)
+      }
+      case "call-answered":
+        this.#answeredCalls++
+        return [count("sip_calls_answered_total")]
+      case "finished":
+        return NOTHING
+      default:
+        return [effect]
+    }
+  }
+
+  #serve(call: Call, now: Instant): readonly SipEffect[] {
+    const { request, flow } = call
+    try {
+      const uri = readUri(request.uri)
+      const isForUs = uri !== undefined && this.#names.isOurs(uri, flow.transport)
+      if (request.method === "REGISTER" && isForUs) return this.#register(call, now)
+      return this.#router.route(call, now)
+    } catch (error) {
+      if (error instanceof FormatError) return this.refuse(call, refuse(400, error.message), now)
+      throw error
+    }
+  }
+
+  /** RFC 3261 §10.3 steps 2 to 5. */
+  #register(call: Call, now: Instant): readonly SipEffect[] {
+    const { domain, surroundings } = this.#settings
+    const { request, flow } = call
+    const busy = surroundings.refusesWork()
+    if (busy !== undefined) return this.refuse(call, unavailable(domain, busy), now)
+    const aor = this.#names.aorOf(toOf(request).uri, flow.transport)
+    if (aor === undefined) return this.refuse(call, refuse(404, "To is no user of this domain"), now)
+    this.#registrar.notice(aor, callIdOf(request), cseqOf(request).number)
+    const missing = this.#registrar.missingOptions(request)
+    if (missing.length > 0) return this.refuse(call, unsupported(missing), now)
+    if (flow.node !== undefined) return this.#registrar.register(call, aor, now)
+    return this.#authentication.authenticate(call, "registrar", aor, now, (refusal, later) =>
+      refusal === undefined ? this.#registrar.register(call, aor, later) : this.refuse(call, refusal, later),
+    )
+  }
+
+  /** A request to the domain, not to one of its users. */
+  #answerSelf(call: Call, now: Instant): readonly SipEffect[] {
+    const { request } = call
+    if (hasToTag(request)) return this.refuse(call, refuse(481, "no dialog with the server itself"), now)
+    if (request.method !== "OPTIONS") {
+      const known = METHODS.split(", ").includes(request.method)
+      const allow = CAPABILITIES.slice(0, 1)
+      const refusal = known ? refuse(404, "names no user") : refuse(405, "names no user", allow)
+      return this.refuse(call, refusal, now)
+    }
+    const required = requireOf(request)
+    if (required.length > 0) return this.refuse(call, unsupported(required), now)
+    return this.answer(call, 200, CAPABILITIES, now)
+  }
+}
