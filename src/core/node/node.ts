@@ -6,6 +6,7 @@ import type { Overlay, OverlayEffect, OverlayInput, Ticket } from "../overlay/in
 import { createOverlay } from "../overlay/overlay.ts"
 import { createSipServer } from "../service/sip-server.ts"
 import type { SipEffect, SipInput, SipServer } from "../service/sip-server-interface.ts"
+import { EDGE_DIGITS } from "../service/tokens.ts"
 import type { StorageChange } from "../storage/change.ts"
 import { DEFAULT_KINDS } from "../storage/kinds.ts"
 import { FabricStores, type FabricStoresEffect } from "../usage/fabric-stores.ts"
@@ -68,6 +69,8 @@ class Node implements CarillonNode {
   readonly #hops = new NodeHops(Owner.hops)
   readonly #probe: HealthProbe
   readonly #alive = new Set<string>()
+  /** Living nodes, this one included, by what tokens carry of their Node-IDs. */
+  readonly #prefixes = new Map<string, string>()
   readonly #drainers: Ticket[] = []
   #aliases: readonly string[]
   #remembered: readonly Address[] = []
@@ -81,6 +84,7 @@ class Node implements CarillonNode {
     this.#settings = settings
     const { identity, cryptography, random, configuration, advertised } = settings
     const self = identity.nodeId
+    this.#prefixes.set(self.slice(0, EDGE_DIGITS), self)
     this.#aliases = settings.aliases
     this.#overlay = createOverlay({
       identity,
@@ -108,7 +112,11 @@ class Node implements CarillonNode {
       fabricKey: settings.fabricKeys.at(-1)!.key,
       hashes: cryptography,
       random,
-      surroundings: { isAlive: (node) => this.#isAlive(node), refusesWork: () => this.#refusal() },
+      surroundings: {
+        isAlive: (node) => this.#isAlive(node),
+        nodeWithPrefix: (prefix) => this.#nodeWithPrefix(prefix),
+        refusesWork: () => this.#refusal(),
+      },
       trusted: settings.trusted,
       algorithms: settings.digestAlgorithms,
       registration: { min: seconds(30), default: minutes(60), max: minutes(120) },
@@ -265,10 +273,12 @@ class Node implements CarillonNode {
           break
         case "peer-up":
           this.#alive.add(effect.node)
+          this.#prefixes.set(effect.node.slice(0, EDGE_DIGITS), effect.node)
           this.#know()
           break
         case "peer-down":
           this.#alive.delete(effect.node)
+          this.#prefixes.delete(effect.node.slice(0, EDGE_DIGITS))
           this.#tasks.push(() => this.#performHops(this.#hops.handle(effect), now))
           break
         case "stat-answered":
@@ -376,6 +386,10 @@ class Node implements CarillonNode {
 
   #isAlive(node: string): boolean {
     return node === this.#settings.identity.nodeId || this.#alive.has(node)
+  }
+
+  #nodeWithPrefix(prefix: string): string | undefined {
+    return this.#prefixes.get(prefix)
   }
 
   #refusal(): string | undefined {
