@@ -1,5 +1,5 @@
 import type { Cryptography, Role } from "../core/identity/certificate.ts"
-import { ENROLMENT, FABRIC_KEY_ROLES, hasRole, isRoleName } from "../core/identity/roles.ts"
+import { FABRIC_KEY_ROLES, hasRole, isGrantable } from "../core/identity/roles.ts"
 import { judgeCertificate } from "../core/identity/trust.ts"
 import { fromUtf8, toBase64Url, toUtf8 } from "../core/kit/bytes.ts"
 import { FormatError } from "../core/kit/errors.ts"
@@ -107,14 +107,10 @@ function readInvite(
   }
 }
 
-/**
- * What the invite grants, or the part of it that is asked for. Never `enrolment`: any node can
- * issue invites, and only one that holds the CA may be taken for a place where invites are shown.
- */
+/** What the invite grants, or the part of it that is asked for. */
 function rolesFor(invite: Invite, asked: string): readonly Role[] | undefined {
   const roles = asked === "" ? invite.roles : asked.split(",")
-  const granted = roles.every((role) => isRoleName(role) && invite.roles.includes(role) && role !== ENROLMENT)
-  return granted ? roles : undefined
+  return roles.every((role) => isGrantable(role) && invite.roles.includes(role)) ? roles : undefined
 }
 
 function handOutKeys(settings: EnrolmentSettings, request: EnrolmentHttpRequest): EnrolmentHttpResponse {

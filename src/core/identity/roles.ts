@@ -28,3 +28,9 @@ export const hasRole = (certificate: Certificate, role: Role): boolean => certif
 
 /** Whether `text` can name a role: what operators type and invites carry. */
 export const isRoleName = (text: string): boolean => /^[a-z][a-z0-9-]{0,31}$/.test(text)
+
+/**
+ * Whether an invite may grant it. Never `enrolment`: any node can issue invites, and only one that
+ * holds the CA may be taken for a place where invites are shown.
+ */
+export const isGrantable = (role: string): boolean => isRoleName(role) && role !== ENROLMENT
