@@ -52,11 +52,19 @@ test("counters and labels that are not declared are faults of ours", () => {
   assert.throws(() => metrics.count(count("sip_malformed_total", { colour: "red" })), InvariantError)
 })
 
-test("every counter that core or host raises is declared", () => {
+test("every counter that core or host raises is declared, with its labels", () => {
   const files = globSync("src/{core,host}/**/*.ts").filter((file) => !file.endsWith(".test.ts"))
+  let seen = 0
   for (const file of files) {
     const text = readFileSync(file, "utf8")
-    for (const [, name] of text.matchAll(/(?:\bcount\(\s*|counter: )"(\w+)"/g))
-      assert.ok(COUNTERS[name!] !== undefined, `${file}: ${name} is not declared in metrics.ts`)
+    const raised = text.matchAll(/(?:\bcount\(\s*|counter: )"(\w+)"(?:,\s*(?:labels: )?\{([^}]*)\})?/g)
+    for (const [, name, labels = ""] of raised) {
+      const declared = COUNTERS[name!]
+      assert.ok(declared !== undefined, `${file}: ${name} is not declared in metrics.ts`)
+      const given = labels.split(",").flatMap((each) => /^\s*(\w+)/.exec(each)?.[1] ?? [])
+      assert.deepEqual(given.sort(), [...declared.labels].sort(), `${file}: labels of ${name}`)
+      seen++
+    }
   }
+  assert.ok(seen > 5, "the expression finds them")
 })

@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client"
+import { Counter, Gauge, Registry } from "prom-client"
 import type { CountEffect } from "../../core/kit/log.ts"
 import type { NodeStatus } from "../../core/node/interface.ts"
 
@@ -26,11 +26,16 @@ export const COUNTERS: Readonly<Record<string, Declaration>> = {
     labels: ["method", "direction"],
   },
   reload_refused_total: { help: "RELOAD messages dropped or refused.", labels: ["cause"] },
+  sip_calls_answered_total: { help: "Calls answered.", labels: [] },
   sip_hops_exhausted_total: { help: "SIP requests refused because Max-Forwards had run out.", labels: [] },
   sip_malformed_total: { help: "SIP messages that could not be read.", labels: ["reason"] },
   sip_overload_refusals_total: {
     help: "SIP requests refused because too many were under way.",
     labels: [],
+  },
+  sip_refused_total: {
+    help: "SIP requests refused by this node, by the status it answered.",
+    labels: ["status"],
   },
   sip_stray_responses_total: { help: "SIP responses that belong to no transaction.", labels: [] },
 }
@@ -49,6 +54,11 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #counters = new Map<string, Counter>()
   readonly #gauges = new Map<string, Gauge>()
+  readonly #processorTime = new Counter({
+    name: "process_cpu_seconds_total",
+    help: "Processor time used since the start.",
+    registers: [this.#registry],
+  })
   readonly #undeclared: (claim: string) => void
 
   /** `undeclared` is told of a counter or label that is not declared, which is then not counted. */
@@ -118,9 +128,10 @@ export class Metrics {
   /** prom-client's own collection samples the event loop a hundred times a second; this costs nothing. */
   #readProcess(): void {
     const { user, system } = process.cpuUsage()
+    this.#processorTime.reset()
+    this.#processorTime.inc((user + system) / 1e6)
     const memory = process.memoryUsage()
     const plain: readonly (readonly [string, string, number])[] = [
-      ["process_cpu_seconds", "Processor time used since the start.", (user + system) / 1e6],
       ["process_resident_memory_bytes", "Memory in use, all told.", memory.rss],
       ["nodejs_heap_used_bytes", "Memory in use by JavaScript.", memory.heapUsed],
       [
