@@ -158,6 +158,6 @@ function readBody(
   if (length === undefined) return { body: NO_BODY, fault: { status: 400, reason: "Bad Content-Length" } }
   if (length > rest.length)
     return { body: NO_BODY, fault: { status: 400, reason: "Content-Length Too Large" } }
-  // A copy, so that a message keeps no packet buffer alive.
-  return { body: length === 0 ? NO_BODY : rest.slice(0, length) }
+  // A copy, so that a message keeps no packet buffer alive. Not `slice`, which for Node's Buffer copies nothing.
+  return { body: length === 0 ? NO_BODY : new Uint8Array(rest.subarray(0, length)) }
 }
