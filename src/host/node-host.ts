@@ -57,17 +57,16 @@ class Host implements NodeHost {
     const settings = this.#settings
     const peers = openPeerFile(settings.data, settings.log)
     const { store, changes } = await openStore(settings.data, (answer) => this.#loop.input(answer))
-    const dns = createDns()
     try {
+      const bootstrap = mergeAddresses(settings.bootstrap, await peers.read())
+      this.node.restore(changes)
       const ports = await openPorts(settings, systemClock, (input) => this.#loop.input(input))
-      this.#running = { store, peers, dns, ports }
+      this.#running = { store, peers, dns: createDns(), ports }
+      this.#loop.begin({ kind: "start", bootstrap })
     } catch (cause) {
       await store.close()
       throw cause
     }
-    const bootstrap = mergeAddresses(settings.bootstrap, await peers.read())
-    this.node.restore(changes)
-    this.#loop.begin({ kind: "start", bootstrap })
   }
 
   command(command: NodeCommand): Promise<NodeAnswer> {

@@ -67,7 +67,7 @@ export function createSipTlsDialler(trustedRoots: readonly string[], keyLog: Key
     // Late and once: reading the system's roots takes longer than many a process lives.
     context ??= createSecureContext({
       ...TLS_VERSIONS,
-      ca: [...getCACertificates("default"), ...getCACertificates("system"), ...trustedRoots],
+      ca: [...systemRoots(), ...trustedRoots],
     })
     const wanted = serverName ?? address.host
     const options = {
@@ -80,6 +80,12 @@ export function createSipTlsDialler(trustedRoots: readonly string[], keyLog: Key
     }
     return dialTls(address, options, keyLog, done)
   }
+}
+
+/** Each once, since systems list them several times; where there are none, those that Node brings. */
+function systemRoots(): ReadonlySet<string> {
+  const system = getCACertificates("system")
+  return new Set(system.length > 0 ? system : getCACertificates("default"))
 }
 
 const isName = (host: string): boolean => /[a-z]/i.test(host) && !host.includes(":")

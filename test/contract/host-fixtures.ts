@@ -118,7 +118,6 @@ export interface Certificates {
   node(digit: string): TlsMaterial
   /** Names the overlay as `node` does, but another CA made it. */
   readonly foreign: TlsMaterial
-  readonly expired: TlsMaterial
   /** A server on 127.0.0.1 and in the domain phones.test, by the fabric's CA. */
   readonly phone: TlsMaterial
   close(): void
@@ -146,12 +145,7 @@ export function makeCertificates(): Certificates {
   }
   const root = (name: string) =>
     request(name, "-subj", `/CN=${name}`, "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-  const leaf = (
-    name: string,
-    by: string,
-    alternative: string,
-    ...options: readonly string[]
-  ): TlsMaterial => {
+  const leaf = (name: string, by: string, alternative: string): TlsMaterial => {
     const issuer = ["-CA", path(`${by}.pem`), "-CAkey", path(`${by}.key`)]
     const names = [
       "-subj",
@@ -161,7 +155,7 @@ export function makeCertificates(): Certificates {
       "-addext",
       "basicConstraints=CA:FALSE",
     ]
-    request(name, ...issuer, ...names, ...options)
+    request(name, ...issuer, ...names)
     return { certificate: read(`${name}.pem`) + read(`${by}.pem`), key: read(`${name}.key`) }
   }
   const names = (digit: string) =>
@@ -178,9 +172,6 @@ export function makeCertificates(): Certificates {
     },
     get foreign() {
       return leaf("foreign", "other", names("f"))
-    },
-    get expired() {
-      return leaf("expired", "root", names("e"), "-days", "-1")
     },
     phone: leaf("phone", "root", "URI:sip:phones.test,IP:127.0.0.1"),
     close: () => rmSync(directory, { recursive: true }),
