@@ -65,6 +65,17 @@ export const LIMITS = {
     storedValues: 4_194_304,
     /** Removals that one record of a Kind keeps beside the values that exist. */
     removalsInRecord: 2_048,
+    /** Links to other nodes, and attempts to open some, at once. */
+    links: 1_024,
+    linkAttempts: 256,
+    /** Addresses at which other nodes are looked for. */
+    contacts: 512,
+    /** Requests of ours that wait for an answer. */
+    pendingRequests: 65_536,
+    /** Answers kept for requests that come again. */
+    rememberedAnswers: 16_384,
+    /** Certificates whose judgement is remembered. */
+    judgedCertificates: 4_096,
     /** Verified signatures that are remembered, so that a value is verified once. */
     rememberedSignatures: 65_536,
   },

@@ -1,0 +1,89 @@
+import { LIMITS } from "../kit/limits.ts"
+import { after, type Instant, seconds } from "../kit/time.ts"
+import type { ErrorName } from "../reload/codes.ts"
+import { ErrorCode } from "../reload/codes.ts"
+import type { MessageBody } from "../reload/message.ts"
+import type { Fabric } from "./fabric.ts"
+import type { Messenger, Received } from "./messenger.ts"
+
+/** A request may be repeated for so long. RFC 6940 §6.2.1. */
+const REMEMBERED = seconds(15)
+
+interface Answered {
+  readonly until: Instant
+  /** Undefined while the answer is being worked out. */
+  payload: Uint8Array | undefined
+  /** The last copy of the request: its way back is the one that works. */
+  request: Received
+}
+
+/** What may be asked twice without harm is worked out twice; everything else is remembered. */
+const IDEMPOTENT: ReadonlySet<string> = new Set([
+  "ping-req",
+  "fetch-req",
+  "stat-req",
+  "find-req",
+  "probe-req",
+])
+
+/** Answers to requests, and the memory by which a repeated request gets the same answer. RFC 6940 §6.2.1. */
+export class Answers {
+  readonly #fabric: Fabric
+  readonly #messenger: Messenger
+  /** By transaction and signer, in the order in which they came. */
+  readonly #answered = new Map<string, Answered>()
+
+  constructor(fabric: Fabric, messenger: Messenger) {
+    this.#fabric = fabric
+    this.#messenger = messenger
+  }
+
+  /** Whether this request is new. One that is not has been dealt with. */
+  isNew(request: Received): boolean {
+    if (IDEMPOTENT.has(request.body.kind)) return true
+    const key = keyOf(request)
+    const known = this.#answered.get(key)
+    if (known && known.until > this.#fabric.now) {
+      known.request = request
+      if (known.payload) this.#messenger.answer(request, known.payload)
+      return false
+    }
+    this.#forgetOld()
+    const until = after(this.#fabric.now, REMEMBERED)
+    this.#answered.set(key, { until, payload: undefined, request })
+    return true
+  }
+
+  /** We are not the one to answer it, after all. */
+  forget(request: Received): void {
+    this.#answered.delete(keyOf(request))
+  }
+
+  answer(request: Received, body: MessageBody, certificates: Iterable<Uint8Array> = []): void {
+    const payload = this.#messenger.sign(request.header.transaction, body, certificates)
+    const known = this.#answered.get(keyOf(request))
+    if (known) known.payload = payload
+    const sent = this.#messenger.answer(known?.request ?? request, payload)
+    if (!sent && body.kind !== "error")
+      this.refuse(request, "Error_Response_Too_Large", "the answer is too large")
+  }
+
+  refuse(request: Received, error: ErrorName, cause: string, info = new Uint8Array()): void {
+    this.#fabric.log("debug", "overlay.answered-error", {
+      node: request.node,
+      method: request.body.kind,
+      error,
+      cause,
+    })
+    this.answer(request, { kind: "error", code: ErrorCode[error], info })
+  }
+
+  #forgetOld(): void {
+    for (const [key, { until }] of this.#answered) {
+      if (until > this.#fabric.now && this.#answered.size < LIMITS.reload.rememberedAnswers) break
+      this.#answered.delete(key)
+    }
+  }
+}
+
+const keyOf = ({ header, node }: Received): string => `${header.transaction}${node}`

@@ -1,0 +1,129 @@
+import type { Certificate, Cryptography } from "../identity/certificate.ts"
+import type { NodeId } from "../identity/node-id.ts"
+import { RememberingCryptography } from "../identity/remembering.ts"
+import { judgeCertificate } from "../identity/trust.ts"
+import { LIMITS } from "../kit/limits.ts"
+import { count, type LogEffect, log } from "../kit/log.ts"
+import { after, type Duration, type Instant, seconds } from "../kit/time.ts"
+import { overlayHash } from "../reload/message.ts"
+import type { ChordUpdate } from "../reload/overlay-methods.ts"
+import type { StorageChange } from "../storage/change.ts"
+import { KindRegistry } from "../storage/kinds.ts"
+import { Storage } from "../storage/storage.ts"
+import { Chord } from "../topology/chord/chord.ts"
+import type { Topology } from "../topology/topology.ts"
+import type { OverlayEffect, OverlaySettings, Ticket } from "./interface.ts"
+import { type Appointment, Schedule } from "./schedule.ts"
+
+/** How long a certificate that was judged is not judged again: validity may end meanwhile. */
+const JUDGEMENT_HOLDS = seconds(60)
+
+interface Judgement {
+  readonly verdict: string | undefined
+  readonly until: Instant
+}
+
+/** How a persist ended: undefined is success. */
+type Persisted = (failure: string | undefined) => void
+
+/** What all parts of one overlay machine share: the time, the effects, the settings, and the data. */
+export class Fabric {
+  readonly settings: OverlaySettings
+  readonly self: NodeId
+  readonly cryptography: Cryptography
+  readonly overlayHash: number
+  readonly kinds: KindRegistry
+  readonly storage: Storage
+  readonly topology: Topology<ChordUpdate>
+  readonly schedule = new Schedule()
+  now = 0 as Instant
+  startedAt = 0 as Instant
+  /** We are a peer: part of the ring. */
+  isPeer = false
+  readonly #judgements = new Map<string, Judgement>()
+  readonly #persists = new Map<Ticket, Persisted>()
+  readonly #barriers: { readonly before: Ticket; readonly done: Persisted }[] = []
+  #effects: OverlayEffect[] = []
+  #tickets = 0
+
+  constructor(settings: OverlaySettings) {
+    const { identity, configuration, random, fullMeshLimit } = settings
+    this.settings = settings
+    this.self = identity.nodeId
+    this.cryptography = new RememberingCryptography(settings.cryptography)
+    this.overlayHash = overlayHash(this.cryptography, configuration.instanceName)
+    this.kinds = new KindRegistry(settings.kinds)
+    this.storage = new Storage({
+      kinds: this.kinds,
+      cryptography: this.cryptography,
+      judge: (certificate, now) => this.judge(certificate, now),
+    })
+    this.topology = new Chord({ self: this.self, random, fullMeshLimit, ...configuration.chord })
+  }
+
+  emit(effect: OverlayEffect): void {
+    this.#effects.push(effect)
+  }
+
+  /** Hands over what has been emitted. */
+  takeEffects(): readonly OverlayEffect[] {
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+
+  log(level: LogEffect["level"], event: string, fields: LogEffect["fields"] = {}): void {
+    this.emit(log(level, event, fields))
+  }
+
+  /** Something came that may not be heard. */
+  refuse(cause: string): void {
+    this.emit(count("reload_refused_total", { cause }))
+  }
+
+  in(wait: Duration, run: () => void): Appointment {
+    return this.schedule.at(after(this.now, wait), run)
+  }
+
+  /** Why not to trust the certificate; undefined where it is one of ours. */
+  judge(certificate: Certificate, at: Instant = this.now): string | undefined {
+    const known = this.#judgements.get(certificate.fingerprint)
+    if (known && at === this.now && this.now < known.until) return known.verdict
+    const { instanceName, rootCertificates, badNodes } = this.settings.configuration
+    const trust = { overlay: instanceName, roots: rootCertificates, now: at, badNodes }
+    const verdict = judgeCertificate(this.cryptography, certificate, trust)
+    if (at !== this.now) return verdict
+    if (this.#judgements.size >= LIMITS.reload.judgedCertificates) this.#judgements.clear()
+    this.#judgements.set(certificate.fingerprint, { verdict, until: after(this.now, JUDGEMENT_HOLDS) })
+    return verdict
+  }
+
+  /** Makes it durable, then says so. What is nothing is durable at once. */
+  persist(changes: readonly StorageChange[], done: Persisted): void {
+    if (changes.length === 0) return done(undefined)
+    const ticket = this.#tickets++
+    this.#persists.set(ticket, done)
+    this.emit({ kind: "persist", ticket, changes })
+  }
+
+  /** Says so once everything is durable that is on its way to the disk now. */
+  whenDurable(done: Persisted): void {
+    if (this.#persists.size === 0) done(undefined)
+    else this.#barriers.push({ before: this.#tickets, done })
+  }
+
+  persisted(ticket: Ticket, failure: string | undefined): void {
+    const done = this.#persists.get(ticket)
+    this.#persists.delete(ticket)
+    if (failure !== undefined) this.log("error", "overlay.persist-failed", { reason: failure })
+    done?.(failure)
+    // Tickets are kept in their order, so the first is the oldest.
+    const [oldest = this.#tickets] = this.#persists.keys()
+    while (this.#barriers[0] !== undefined && this.#barriers[0].before <= oldest)
+      this.#barriers.shift()!.done(undefined)
+  }
+
+  get isPersisting(): boolean {
+    return this.#persists.size > 0
+  }
+}

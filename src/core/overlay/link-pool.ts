@@ -1,0 +1,269 @@
+import type { Certificate } from "../identity/certificate.ts"
+import type { NodeId } from "../identity/node-id.ts"
+import { type Address, formatAddress } from "../kit/address.ts"
+import { FormatError } from "../kit/errors.ts"
+import { LIMITS } from "../kit/limits.ts"
+import { after, type Duration, type Instant, milliseconds, seconds } from "../kit/time.ts"
+import { Framing } from "../link/framing.ts"
+import type { Fabric } from "./fabric.ts"
+import type { AttemptId, LinkId, OverlayInput } from "./interface.ts"
+
+/** A link to a node whose certificate is trusted. */
+export interface Link {
+  readonly id: LinkId
+  readonly node: NodeId
+  readonly certificate: Certificate
+  readonly framing: Framing
+  /** Which end opened the connection. */
+  readonly opener: NodeId
+  /** When its bytes last came in. */
+  heard: Instant
+  /** Another link to the same node carries what we send. */
+  retired: boolean
+}
+
+/** What the pool tells the rest of the overlay. */
+export interface LinkEvents {
+  /** The first link to that node is up. */
+  linked(link: Link): void
+  /** The last link to that node is down. */
+  unlinked(node: NodeId, reason: string): void
+  message(link: Link, bytes: Uint8Array): void
+  /** A message came that is too large to be taken; the link closes after this. */
+  tooLarge(link: Link, head: Uint8Array): void
+  /** An idle link must show that it lives. */
+  probe(link: Link): void
+  /** Where a connection that we opened led: to a node, to ourselves, or nowhere. */
+  dialed(address: Address, result: NodeId | { readonly failed: string }): void
+}
+
+/** How often all links are looked at. */
+const ROUND = milliseconds(200)
+/** A round that begins so late tells that we slept ourselves; nobody else is to blame for silence then. */
+const OVERSLEPT = milliseconds(400)
+/** An acknowledgement that takes longer means that the link is dead. */
+const PATIENCE = milliseconds(1_500)
+/** A neighbor that is silent for so long is probed; about, so that not all do it at once. */
+const NEIGHBOR_IDLE = milliseconds(500)
+const OTHER_IDLE = seconds(30)
+/** How long a second link to a node still brings what is in flight. */
+const GRACE = seconds(2)
+
+type Opened = Extract<OverlayInput, { kind: "link-opened" }>
+
+interface Attempt {
+  readonly address: Address
+  /** Who has to answer there; undefined: whoever does. */
+  readonly expected: NodeId | undefined
+}
+
+/**
+ * Links to other nodes, one that counts for each. RFC 6940 §6.6.
+ *
+ * Where both ends open one at once, the one that the smaller Node-ID opened is kept; of two that the same
+ * end opened, the newer. The other is still heard for a while.
+ */
+export class LinkPool {
+  readonly #fabric: Fabric
+  readonly #events: LinkEvents
+  readonly #links = new Map<LinkId, Link>()
+  readonly #byNode = new Map<NodeId, Link>()
+  readonly #attempts = new Map<AttemptId, Attempt>()
+  readonly #addresses = new Map<NodeId, Address>()
+  #nextAttempt = 0
+  #nextRound: Instant | undefined
+  #excusedUntil = 0 as Instant
+
+  constructor(fabric: Fabric, events: LinkEvents) {
+    this.#fabric = fabric
+    this.#events = events
+  }
+
+  to(node: NodeId): Link | undefined {
+    return this.#byNode.get(node)
+  }
+
+  /** The links that count. */
+  all(): Iterable<Link> {
+    return this.#byNode.values()
+  }
+
+  get size(): number {
+    return this.#byNode.size
+  }
+
+  addressOf(node: NodeId): Address | undefined {
+    return this.#addresses.get(node)
+  }
+
+  /** What a linked node says of itself, or where we have reached it. */
+  learnAddress(node: NodeId, address: Address): void {
+    if (this.#addresses.size < LIMITS.reload.links || this.#addresses.has(node))
+      this.#addresses.set(node, address)
+  }
+
+  isDialing(address: Address): boolean {
+    const wanted = formatAddress(address)
+    return this.#attempts.values().some((attempt) => formatAddress(attempt.address) === wanted)
+  }
+
+  dial(address: Address, expected: NodeId | undefined): void {
+    if (this.isDialing(address) || this.#attempts.size >= LIMITS.reload.linkAttempts) return
+    const attempt = this.#nextAttempt++
+    this.#attempts.set(attempt, { address, expected })
+    this.#fabric.emit({ kind: "open-link", attempt, address })
+  }
+
+  opened({ link: id, attempt: attemptId, certificate: der, remote }: Opened): void {
+    const attempt = attemptId === undefined ? undefined : this.#attempts.get(attemptId)
+    if (attemptId !== undefined) this.#attempts.delete(attemptId)
+    const certificate = this.#trusted(der)
+    if (typeof certificate === "string") {
+      this.#fabric.refuse("certificate")
+      this.#fabric.log("warn", "overlay.link-refused", { remote: formatAddress(remote), reason: certificate })
+      this.#closeStranger(id, certificate)
+      if (attempt) this.#events.dialed(attempt.address, { failed: certificate })
+      return
+    }
+    const node = certificate.nodeIds[0]!
+    if (attempt) this.#events.dialed(attempt.address, node)
+    if (node === this.#fabric.self) return this.#closeStranger(id, "it leads to ourselves")
+    if (attempt?.expected !== undefined && attempt.expected !== node)
+      return this.#closeStranger(id, `another node answers there than ${attempt.expected}`)
+    if (this.#links.size >= LIMITS.reload.links) return this.#closeStranger(id, "too many links")
+    if (attempt) this.learnAddress(node, attempt.address)
+    this.#add({
+      id,
+      node,
+      certificate,
+      framing: new Framing(this.#fabric.settings.configuration.maxMessageSize),
+      opener: attempt ? this.#fabric.self : node,
+      heard: this.#fabric.now,
+      retired: false,
+    })
+  }
+
+  failed(attemptId: AttemptId, reason: string): void {
+    const attempt = this.#attempts.get(attemptId)
+    this.#attempts.delete(attemptId)
+    if (attempt) this.#events.dialed(attempt.address, { failed: reason })
+  }
+
+  received(id: LinkId, bytes: Uint8Array): void {
+    const link = this.#links.get(id)
+    if (link === undefined) return
+    link.heard = this.#fabric.now
+    for (const event of link.framing.receive(bytes, this.#fabric.now)) {
+      switch (event.kind) {
+        case "message":
+          this.#fabric.emit({ kind: "link-send", link: id, bytes: event.acknowledgement })
+          this.#events.message(link, event.bytes)
+          break
+        case "too-large":
+          this.#fabric.refuse("too-large")
+          this.#events.tooLarge(link, event.head)
+          this.close(link, `it sends a message of ${event.length} bytes`)
+          break
+        case "broken":
+          this.#fabric.refuse("not-reload")
+          this.close(link, event.reason)
+          break
+      }
+    }
+  }
+
+  closed(id: LinkId, reason: string): void {
+    const link = this.#links.get(id)
+    if (link) this.#remove(link, reason)
+  }
+
+  send(link: Link, message: Uint8Array): void {
+    const bytes = link.framing.frame(message, this.#fabric.now)
+    this.#fabric.emit({ kind: "link-send", link: link.id, bytes })
+  }
+
+  close(link: Link, reason: string): void {
+    if (!this.#links.has(link.id)) return
+    this.#fabric.emit({ kind: "close-link", link: link.id, reason })
+    this.#remove(link, reason)
+  }
+
+  closeAll(reason: string): void {
+    for (const link of [...this.#links.values()]) this.close(link, reason)
+  }
+
+  #trusted(der: Uint8Array): Certificate | string {
+    try {
+      const certificate = this.#fabric.cryptography.readCertificate(der)
+      return this.#fabric.judge(certificate) ?? certificate
+    } catch (problem) {
+      if (problem instanceof FormatError) return problem.message
+      throw problem
+    }
+  }
+
+  #closeStranger(link: LinkId, reason: string): void {
+    this.#fabric.emit({ kind: "close-link", link, reason })
+  }
+
+  #add(link: Link): void {
+    this.#links.set(link.id, link)
+    this.#startRounds()
+    const other = this.#byNode.get(link.node)
+    if (other === undefined) {
+      this.#byNode.set(link.node, link)
+      return this.#events.linked(link)
+    }
+    const winner = this.#isBetter(link, other) ? link : other
+    this.#byNode.set(link.node, winner)
+    winner.retired = false
+    const loser = winner === link ? other : link
+    loser.retired = true
+    this.#fabric.in(GRACE, () => {
+      if (loser.retired) this.close(loser, "another link to this node is kept")
+    })
+  }
+
+  #isBetter(newer: Link, older: Link): boolean {
+    return newer.opener === older.opener || newer.opener < older.opener
+  }
+
+  #remove(link: Link, reason: string): void {
+    this.#links.delete(link.id)
+    if (this.#byNode.get(link.node) !== link) return
+    const other = this.#links.values().find(({ node }) => node === link.node)
+    if (other) {
+      other.retired = false
+      this.#byNode.set(link.node, other)
+      return
+    }
+    this.#byNode.delete(link.node)
+    this.#events.unlinked(link.node, reason)
+  }
+
+  #startRounds(): void {
+    if (this.#nextRound !== undefined) return
+    this.#nextRound = after(this.#fabric.now, ROUND)
+    this.#fabric.schedule.at(this.#nextRound, () => this.#round())
+  }
+
+  #round(): void {
+    const { now, topology, settings } = this.#fabric
+    if (now > after(this.#nextRound!, OVERSLEPT)) this.#excusedUntil = after(now, PATIENCE)
+    this.#nextRound = undefined
+    if (this.#links.size === 0) return
+    this.#startRounds()
+    const { predecessors, successors } = topology.neighbors()
+    const neighbors = new Set([...predecessors, ...successors])
+    for (const link of [...this.#byNode.values()]) {
+      const silentSince = link.framing.waitingSince
+      if (after(silentSince, PATIENCE) <= now && this.#excusedUntil <= now) {
+        this.close(link, "it does not answer any more")
+        continue
+      }
+      const idle = neighbors.has(link.node) ? NEIGHBOR_IDLE : OTHER_IDLE
+      const jittered = (idle * (0.8 + 0.4 * settings.random.next())) as Duration
+      if (silentSince > now && after(link.heard, jittered) <= now) this.#events.probe(link)
+    }
+  }
+}

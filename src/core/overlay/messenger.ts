@@ -1,0 +1,299 @@
+import type { Certificate } from "../identity/certificate.ts"
+import type { NodeId } from "../identity/node-id.ts"
+import { LIMITS } from "../kit/limits.ts"
+import { count } from "../kit/log.ts"
+import { ErrorCode, type ErrorName, MessageCode } from "../reload/codes.ts"
+import {
+  type Destination,
+  type ForwardingHeader,
+  HEADER_LENGTH,
+  OptionFlag,
+  type ResourceId,
+  type TransactionId,
+} from "../reload/header.ts"
+import {
+  isRequest,
+  type MessageBody,
+  type MessageContents,
+  type ReadPayload,
+  readHeader,
+  readPayload,
+  writeMessage,
+} from "../reload/message.ts"
+import { readBucket, signMessage, verifyMessage } from "../reload/signing.ts"
+import { DecodeError } from "../wire/decode-error.ts"
+import type { Fabric } from "./fabric.ts"
+import type { Link, LinkPool } from "./link-pool.ts"
+
+/** A message for us, whose signature holds and whose signer is trusted. */
+export interface Received {
+  readonly header: ForwardingHeader
+  readonly body: MessageBody
+  readonly signer: Certificate
+  /** The signer's Node-ID. */
+  readonly node: NodeId
+  /** Which link it came over: the signer's own, or that of a peer on the way. */
+  readonly link: Link
+  /** By fingerprint: the signer's, and those that came along. */
+  certificates(): ReadonlyMap<string, Certificate>
+}
+
+export interface MessengerEvents {
+  request(received: Received): void
+  answer(received: Received): void
+}
+
+/** No Node-ID: it stands for whoever receives it. RFC 6940 §3. */
+const WILDCARD = "f".repeat(32)
+
+const METHODS = new Map(Object.entries(MessageCode).map(([name, code]) => [code as number, name]))
+
+/**
+ * Takes messages from links, and either hands them up or on to the next peer. RFC 6940 §6.1, §6.2.
+ *
+ * Every message is signed, and requests are always verified. An answer that its signer sent over its own
+ * link is known by that link: TLS has proved who sent it, and whose it is stands in the signer's identity.
+ * So are copies of records, whose values are signed one by one. It saves a third of all verifications.
+ */
+export class Messenger {
+  readonly #fabric: Fabric
+  readonly #links: LinkPool
+  readonly #events: MessengerEvents
+  readonly #certificates = new Map<string, Certificate>()
+  /** Whose foreign overlay we have complained about. */
+  readonly #strangers = new Set<NodeId>()
+
+  constructor(fabric: Fabric, links: LinkPool, events: MessengerEvents) {
+    this.#fabric = fabric
+    this.#links = links
+    this.#events = events
+  }
+
+  /** The payload of a message of ours. */
+  sign(transaction: TransactionId, body: MessageBody, certificates: Iterable<Uint8Array> = []): Uint8Array {
+    const contents: MessageContents = { body, extensions: [] }
+    const overlay = this.#fabric.overlayHash
+    return signMessage(this.#fabric.settings.identity, { overlay, transaction, contents, certificates })
+  }
+
+  /** A header of ours. */
+  header(transaction: TransactionId, destination: readonly Destination[]): ForwardingHeader {
+    const { sequence, initialTtl } = this.#fabric.settings.configuration
+    return {
+      overlay: this.#fabric.overlayHash,
+      configurationSequence: sequence,
+      ttl: initialTtl,
+      fragment: { last: true, offset: 0 },
+      transaction,
+      maxResponseLength: 0,
+      via: [],
+      destination,
+      options: [],
+    }
+  }
+
+  /** False where the message is larger than the overlay allows. */
+  send(link: Link, header: ForwardingHeader, payload: Uint8Array): boolean {
+    const bytes = writeMessage(header, payload)
+    if (bytes.length > this.#fabric.settings.configuration.maxMessageSize) return false
+    this.#count(payload, "sent")
+    this.#links.send(link, bytes)
+    return true
+  }
+
+  /** Answers a request: over the peers that it came through. §6.2.2. */
+  answer(request: Received, payload: Uint8Array): boolean {
+    return this.#sendBack(request.header, request.link, payload)
+  }
+
+  refuse(
+    { header, link }: Pick<Received, "header" | "link">,
+    error: ErrorName,
+    info = new Uint8Array(),
+  ): void {
+    const body: MessageBody = { kind: "error", code: ErrorCode[error], info }
+    this.#sendBack(header, link, this.sign(header.transaction, body))
+  }
+
+  receive(link: Link, bytes: Uint8Array): void {
+    try {
+      const { header, payload } = readHeader(bytes)
+      this.#count(payload, "received")
+      this.#route(link, header, payload)
+    } catch (problem) {
+      if (!(problem instanceof DecodeError)) throw problem
+      this.#fabric.refuse("malformed")
+      this.#fabric.log("warn", "overlay.malformed", { node: link.node, reason: problem.message })
+    }
+  }
+
+  /** Answers what was too large to be read. `head`: its forwarding header, which gives a length that is not its own. */
+  tooLarge(link: Link, head: Uint8Array): void {
+    const alone = head.slice()
+    new DataView(alone.buffer).setUint32(16, alone.length)
+    try {
+      this.refuse({ header: readHeader(alone).header, link }, "Error_Message_Too_Large")
+    } catch (problem) {
+      if (!(problem instanceof DecodeError)) throw problem
+    }
+  }
+
+  /** Passes a request on whose Resource-ID is not ours any more. */
+  passOn(request: Received, payload: Uint8Array): void {
+    this.#forward(request.link, request.header, payload)
+  }
+
+  #route(link: Link, header: ForwardingHeader, payload: Uint8Array): void {
+    if (header.overlay !== this.#fabric.overlayHash) return this.#foreign(link)
+    if (header.ttl > this.#fabric.settings.configuration.initialTtl) {
+      this.#fabric.refuse("ttl")
+      return this.#refuseForwarding({ header, link }, payload, "Error_TTL_Exceeded")
+    }
+    let rest = header.destination
+    for (;;) {
+      const [first, ...others] = rest
+      if (first === undefined) return this.#fabric.refuse("no-destination")
+      if (!this.#isForUs(first)) return this.#forward(link, { ...header, destination: rest }, payload)
+      // A Resource-ID is the last there is. §6.1.1.
+      if (first.kind === "resource" && others.length > 0) return this.#fabric.refuse("destination")
+      if (others.length === 0) return this.#deliver(link, { ...header, destination: rest }, payload)
+      rest = others
+    }
+  }
+
+  #isForUs(destination: Destination): boolean {
+    const { self, isPeer, topology } = this.#fabric
+    if (destination.kind === "node") return destination.node === self || destination.node === WILDCARD
+    return destination.kind === "resource" && isPeer && topology.nextHop(destination.resource) === undefined
+  }
+
+  #foreign(link: Link): void {
+    this.#fabric.refuse("wrong-overlay")
+    if (this.#strangers.has(link.node) || this.#strangers.size >= LIMITS.reload.links) return
+    this.#strangers.add(link.node)
+    this.#fabric.log("warn", "overlay.wrong-overlay", { node: link.node })
+  }
+
+  #forward(link: Link, header: ForwardingHeader, payload: Uint8Array): void {
+    const [first] = header.destination
+    const target =
+      first?.kind === "node" ? first.node : first?.kind === "resource" ? first.resource : undefined
+    const hop = target && this.#hopTo(target)
+    if (hop === undefined) {
+      this.#fabric.refuse("unroutable")
+      if (first?.kind === "resource") this.#refuseForwarding({ header, link }, payload, "Error_Not_Found")
+      return
+    }
+    if (header.ttl === 0) {
+      this.#fabric.refuse("ttl")
+      return this.#refuseForwarding({ header, link }, payload, "Error_TTL_Exceeded")
+    }
+    if (header.options.some(({ flags }) => flags & OptionFlag.forwardCritical)) {
+      this.#fabric.refuse("option")
+      return this.#refuseForwarding({ header, link }, payload, "Error_Unsupported_Forwarding_Option")
+    }
+    const via: readonly Destination[] = [...header.via, { kind: "node", node: link.node }]
+    this.send(hop, { ...header, ttl: header.ttl - 1, via }, payload)
+  }
+
+  #hopTo(target: NodeId | ResourceId): Link | undefined {
+    const node = this.#links.to(target as NodeId) ? (target as NodeId) : this.#fabric.topology.nextHop(target)
+    return node === undefined ? undefined : this.#links.to(node)
+  }
+
+  #refuseForwarding(request: Pick<Received, "header" | "link">, payload: Uint8Array, error: ErrorName): void {
+    // Only requests are answered; their codes are odd, and that of an Error is too.
+    const code = codeOf(payload)
+    if (code % 2 === 1 && code !== MessageCode.error) this.refuse(request, error)
+  }
+
+  #deliver(link: Link, header: ForwardingHeader, payload: Uint8Array): void {
+    if (!header.fragment.last || header.fragment.offset > 0) return this.#fabric.refuse("fragment")
+    const read = readPayload(payload)
+    const signer = this.#verified(link, header, read)
+    if (typeof signer === "string") {
+      this.#fabric.refuse("signature")
+      this.#fabric.log("warn", "overlay.refused", { node: link.node, reason: signer })
+      return
+    }
+    const { body, extensions } = read.contents
+    const received: Received = {
+      header,
+      body,
+      signer,
+      node: signer.nodeIds[0]!,
+      link,
+      certificates: () => this.#bucket(read, signer),
+    }
+    if (!isRequest(body)) return this.#events.answer(received)
+    const sequence = this.#fabric.settings.configuration.sequence
+    if (header.configurationSequence !== sequence)
+      return this.refuse(
+        received,
+        isOlder(header.configurationSequence, sequence) ? "Error_Config_Too_Old" : "Error_Config_Too_New",
+      )
+    if (extensions.some(({ critical }) => critical)) return this.refuse(received, "Error_Unknown_Extension")
+    if (header.options.some(({ flags }) => flags & OptionFlag.destinationCritical))
+      return this.refuse(received, "Error_Unsupported_Forwarding_Option")
+    this.#events.request(received)
+  }
+
+  /** The signer, or why the message may not be heard. */
+  #verified(link: Link, header: ForwardingHeader, read: ReadPayload): Certificate | string {
+    const { identity } = read.security.signature
+    const isDirect =
+      header.via.length === 0 &&
+      identity.kind === "cert-hash" &&
+      matches(identity.hash, link.certificate.fingerprint)
+    const { body } = read.contents
+    const isCopy = body.kind === "store-req" && body.replicaNumber > 0
+    if (isDirect && (isCopy || !isRequest(body))) return link.certificate
+    const signer = verifyMessage(this.#fabric.settings.cryptography, {
+      overlay: header.overlay,
+      transaction: header.transaction,
+      contentsBytes: read.contentsBytes,
+      security: read.security,
+      known: this.#certificates,
+    })
+    if ("refused" in signer) return signer.refused
+    const distrust = this.#fabric.judge(signer)
+    if (distrust === undefined) this.#remember(signer)
+    return distrust ?? signer
+  }
+
+  #remember(certificate: Certificate): void {
+    if (this.#certificates.size >= LIMITS.reload.judgedCertificates) this.#certificates.clear()
+    this.#certificates.set(certificate.fingerprint, certificate)
+  }
+
+  #bucket({ security }: ReadPayload, signer: Certificate): ReadonlyMap<string, Certificate> {
+    const bucket = new Map(readBucket(this.#fabric.cryptography, security.certificates))
+    return bucket.set(signer.fingerprint, signer)
+  }
+
+  #sendBack(header: ForwardingHeader, link: Link, payload: Uint8Array): boolean {
+    const destination = [...header.via, { kind: "node", node: link.node } as const].reverse()
+    const first = destination[0]!
+    const hop = (first.kind === "node" ? this.#links.to(first.node) : undefined) ?? link
+    const answer = this.header(header.transaction, destination)
+    const limit = header.maxResponseLength
+    return (limit === 0 || payload.length + HEADER_LENGTH <= limit) && this.send(hop, answer, payload)
+  }
+
+  #count(payload: Uint8Array, direction: "sent" | "received"): void {
+    const method = METHODS.get(codeOf(payload)) ?? "unknown"
+    this.#fabric.emit(count("reload_messages_total", { method, direction }))
+  }
+}
+
+const codeOf = (payload: Uint8Array): number => ((payload[0] ?? 0) << 8) | (payload[1] ?? 0)
+
+/** Whether `a` comes before `b` in a sequence that wraps. RFC 6940 §6.3.2.1. */
+const isOlder = (a: number, b: number): boolean => ((b - a) & 0xffff) < 0x8000
+
+function matches(hash: Uint8Array, fingerprint: string): boolean {
+  if (2 * hash.length !== fingerprint.length) return false
+  for (let i = 0; i < hash.length; i++)
+    if (hash[i] !== Number.parseInt(fingerprint.slice(2 * i, 2 * i + 2), 16)) return false
+  return true
+}

@@ -1,0 +1,112 @@
+import type { NodeId } from "../identity/node-id.ts"
+import { toLatin1 } from "../kit/bytes.ts"
+import type { ResourceId } from "../reload/header.ts"
+import { type StoreKindData, type StoreReq, storedDataList } from "../reload/stored-data.ts"
+import type { RecordCopy } from "../storage/outcome.ts"
+import { decode } from "../wire/codec.ts"
+import type { Fabric } from "./fabric.ts"
+
+/** How many peers hold a record. DESIGN §4, RFC 6940 §10.4. */
+export const COPIES = 3
+
+interface HeldRecord {
+  /** Moves on with every change. */
+  version: number
+  /** Other peers that hold all that we hold of it. */
+  confirmed: readonly NodeId[]
+}
+
+/** Which records we hold, and which other peers are known to hold them as well. */
+export class Records {
+  readonly #fabric: Fabric
+  readonly #records = new Map<ResourceId, HeldRecord>()
+
+  constructor(fabric: Fabric) {
+    this.#fabric = fabric
+  }
+
+  /** What was restored is held by us; who else has it must be found out. */
+  addRestored(): void {
+    for (const resource of this.#fabric.storage.resources())
+      this.#records.set(resource, { version: 0, confirmed: [] })
+  }
+
+  get size(): number {
+    return this.#records.size
+  }
+
+  has(resource: ResourceId): boolean {
+    return this.#records.has(resource)
+  }
+
+  all(): Iterable<ResourceId> {
+    return this.#records.keys()
+  }
+
+  versionOf(resource: ResourceId): number {
+    return this.#records.get(resource)?.version ?? 0
+  }
+
+  /** It has changed. Those who held the old state are sent the change, and stay confirmed unless it fails. */
+  changed(resource: ResourceId): void {
+    const record = this.#records.get(resource)
+    if (record) record.version++
+    else this.#records.set(resource, { version: 1, confirmed: [] })
+  }
+
+  /** It has changed in a way that nobody else knows of. */
+  diverged(resource: ResourceId): void {
+    this.changed(resource)
+    this.#records.get(resource)!.confirmed = []
+  }
+
+  forget(resource: ResourceId): void {
+    this.#records.delete(resource)
+  }
+
+  isConfirmed(resource: ResourceId, node: NodeId): boolean {
+    return this.#records.get(resource)?.confirmed.includes(node) === true
+  }
+
+  confirm(resource: ResourceId, node: NodeId): void {
+    const record = this.#records.get(resource)
+    if (record && !record.confirmed.includes(node)) record.confirmed = [...record.confirmed, node]
+  }
+
+  doubt(resource: ResourceId, node: NodeId): void {
+    const record = this.#records.get(resource)
+    if (record?.confirmed.includes(node)) record.confirmed = record.confirmed.filter((each) => each !== node)
+  }
+
+  /** A peer is gone. When it comes back it may lack what was written meanwhile, or all. */
+  doubtAll(node: NodeId): void {
+    for (const record of this.#records.values())
+      if (record.confirmed.includes(node)) record.confirmed = record.confirmed.filter((each) => each !== node)
+  }
+
+  /** Whether `holders`, ourselves included, have confirmed to be as many as are due. */
+  isShort(resource: ResourceId): boolean {
+    const holders = this.#fabric.topology.holders(resource, COPIES)
+    return (
+      holders.length < COPIES ||
+      holders.some((node) => node !== this.#fabric.self && !this.isConfirmed(resource, node))
+    )
+  }
+
+  /** Whether a copy that was sent to us and stored is, to a value, what we hold. `held`: the same values as we hold them. */
+  isAllOf(request: StoreReq, held: RecordCopy): boolean {
+    const ours = new Set(held.kinds.flatMap((data) => this.#signatures(data)))
+    const sent = request.kinds.flatMap((data) => this.#signatures(data))
+    return (
+      sent.length === this.#fabric.storage.valuesAt(request.resource) && sent.every((each) => ours.has(each))
+    )
+  }
+
+  /** What tells values apart: no two have the same signature. */
+  #signatures({ kind, values }: StoreKindData): readonly string[] {
+    const { model } = this.#fabric.kinds.get(kind)!
+    return decode(storedDataList(model), values, "values").map(
+      ({ storageTime, signature }) => `${storageTime} ${toLatin1(signature.value)}`,
+    )
+  }
+}

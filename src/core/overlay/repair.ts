@@ -1,0 +1,142 @@
+import type { NodeId } from "../identity/node-id.ts"
+import { after, type Instant, milliseconds, NEVER, seconds } from "../kit/time.ts"
+import type { ResourceId } from "../reload/header.ts"
+import type { Fabric } from "./fabric.ts"
+import { COPIES, type Records } from "./records.ts"
+import type { Appointment } from "./schedule.ts"
+import type { Transfers } from "./transfers.ts"
+
+/** New copies wait so long after a death: the dead may come back. RFC 6940 §10.7.1 says 30 s. */
+const HOLD_DOWN = seconds(5)
+/** Records looked at in one go, so that nothing else waits for long. */
+const AT_A_TIME = 256
+/** A copy that could not be made is tried again. */
+const RETRY = seconds(1)
+/** How often one record is compared with its other holders, though nothing seems to be wrong. */
+const PATROL = milliseconds(250)
+
+/**
+ * Moves records and their copies to where they belong. RFC 6940 §10.7.3.
+ *
+ * Each record is looked at after every change of the ring, and in turn for ever: the responsible peer sends
+ * it to holders that have not confirmed it, any other holder to the responsible peer where that may lack
+ * it; a peer that is no holder any more lets go of it when all holders have it.
+ */
+export class Repair {
+  readonly #fabric: Fabric
+  readonly #records: Records
+  readonly #transfers: Transfers
+  #due: Iterator<ResourceId> | undefined
+  readonly #again = new Set<ResourceId>()
+  #sweepAt = NEVER
+  #sweep: Appointment | undefined
+  #turn: Appointment | undefined
+  #patrol: Iterator<ResourceId> | undefined
+  #patrolling: Appointment | undefined
+
+  constructor(fabric: Fabric, records: Records, transfers: Transfers) {
+    this.#fabric = fabric
+    this.#records = records
+    this.#transfers = transfers
+  }
+
+  /** All records are to be looked at: at once, or after a death only when the hold-down is over. */
+  shareChanged(cause: "death" | "other"): void {
+    this.#patrolling ??= this.#fabric.in(PATROL, () => this.#patrolNext())
+    const at = cause === "death" ? after(this.#fabric.now, HOLD_DOWN) : this.#fabric.now
+    if (this.#sweepAt <= at) return
+    this.#sweepAt = at
+    this.#fabric.schedule.cancel(this.#sweep)
+    this.#sweep = this.#fabric.schedule.at(at, () => this.#beginSweep())
+  }
+
+  /** That record may lack copies. */
+  look(resource: ResourceId): void {
+    this.#again.add(resource)
+    this.#takeTurn(this.#fabric.now)
+  }
+
+  #beginSweep(): void {
+    this.#sweepAt = NEVER
+    this.#due = [...this.#records.all()].values()
+    this.#takeTurn(this.#fabric.now)
+  }
+
+  #takeTurn(at: Instant): void {
+    this.#turn ??= this.#fabric.schedule.at(at, () => this.#run())
+  }
+
+  #run(): void {
+    this.#turn = undefined
+    if (!this.#fabric.isPeer) return
+    for (let i = 0; i < AT_A_TIME; i++) {
+      // When copies have found their holders, the next turn comes from there.
+      if (!this.#transfers.hasRoom) return this.#takeTurn(after(this.#fabric.now, milliseconds(5)))
+      const resource = this.#next()
+      if (resource === undefined) return
+      this.#examine(resource)
+    }
+    this.#takeTurn(this.#fabric.now)
+  }
+
+  #next(): ResourceId | undefined {
+    for (const resource of this.#again) {
+      this.#again.delete(resource)
+      return resource
+    }
+    const next = this.#due?.next()
+    if (next === undefined || next.done) {
+      this.#due = undefined
+      return undefined
+    }
+    return next.value
+  }
+
+  #examine(resource: ResourceId): void {
+    if (!this.#records.has(resource)) return
+    const targets = this.#targets(resource)
+    for (const node of targets) this.#send(resource, node)
+    const { topology, self } = this.#fabric
+    if (targets.length === 0 && !topology.holders(resource, COPIES).includes(self)) this.#letGo(resource)
+  }
+
+  #targets(resource: ResourceId): readonly NodeId[] {
+    const { topology, self } = this.#fabric
+    const holders = topology.holders(resource, COPIES)
+    const isHolder = holders.includes(self) && holders[0] !== self
+    const due = isHolder ? holders.slice(0, 1) : holders.filter((node) => node !== self)
+    return due.filter((node) => !this.#records.isConfirmed(resource, node))
+  }
+
+  #send(resource: ResourceId, node: NodeId): void {
+    const { topology, self } = this.#fabric
+    this.#transfers.send(resource, node, (result) => {
+      if (result !== "answered" && topology.has(node)) this.#fabric.in(RETRY, () => this.look(resource))
+      // Perhaps the last holder has it now, and we may let go of it.
+      else if (!topology.holders(resource, COPIES).includes(self)) this.look(resource)
+    })
+  }
+
+  #letGo(resource: ResourceId): void {
+    const changes = this.#fabric.storage.drop(resource)
+    this.#records.forget(resource)
+    // Whether or not the disk has forgotten it: at worst it is offered to its holders after a restart.
+    this.#fabric.persist(changes, () => undefined)
+  }
+
+  /** One record after the other, for ever: what has gone wrong unnoticed does not stay so. */
+  #patrolNext(): void {
+    this.#patrolling = this.#fabric.in(PATROL, () => this.#patrolNext())
+    const { isPeer, topology, self } = this.#fabric
+    if (!isPeer || this.#due !== undefined || this.#transfers.isBusy) return
+    this.#patrol ??= this.#records.all()[Symbol.iterator]()
+    const next = this.#patrol.next()
+    if (next.done) {
+      this.#patrol = undefined
+      return
+    }
+    const [responsible, ...others] = topology.holders(next.value, COPIES)
+    if (responsible !== self) return this.look(next.value)
+    for (const node of others) this.#send(next.value, node)
+  }
+}

@@ -1,0 +1,120 @@
+import type { NodeId } from "../identity/node-id.ts"
+import type { ResourceId } from "../reload/header.ts"
+import type { StoreKindData } from "../reload/stored-data.ts"
+import type { Fabric } from "./fabric.ts"
+import type { Records } from "./records.ts"
+import type { Reply, Requests } from "./requests.ts"
+
+/** Copies on their way at once: enough to keep links and disks busy, few enough to leave room for writes. */
+const AT_ONCE = 32
+/** Bytes of values in one Store, where the overlay's max-message-size allows as many. */
+const BYTES_IN_STORE = 24_576
+
+interface Transfer {
+  readonly resource: ResourceId
+  readonly to: NodeId
+  readonly done: Done
+}
+
+/** "answered": `to` has confirmed that it holds all that we held when it was sent. */
+type Done = (result: Reply["kind"]) => void
+
+/** Sends whole records to other holders: after joins and deaths, and for repair. Paced. */
+export class Transfers {
+  readonly #fabric: Fabric
+  readonly #requests: Requests
+  readonly #records: Records
+  readonly #waiting: Transfer[] = []
+  #underWay = 0
+
+  constructor(fabric: Fabric, requests: Requests, records: Records) {
+    this.#fabric = fabric
+    this.#requests = requests
+    this.#records = records
+  }
+
+  get isBusy(): boolean {
+    return this.#underWay > 0 || this.#waiting.length > 0
+  }
+
+  get hasRoom(): boolean {
+    return this.#underWay < AT_ONCE
+  }
+
+  /** When there is room. */
+  send(resource: ResourceId, to: NodeId, done: Done): void {
+    this.#waiting.push({ resource, to, done })
+    this.#next()
+  }
+
+  /** At once: somebody waits for it. */
+  sendNow(resource: ResourceId, to: NodeId, done: Done): void {
+    this.#underWay++
+    this.#start({ resource, to, done })
+  }
+
+  #next(): void {
+    while (this.hasRoom) {
+      const transfer = this.#waiting.shift()
+      if (transfer === undefined) return
+      this.#underWay++
+      this.#start(transfer)
+    }
+  }
+
+  #start({ resource, to, done }: Transfer): void {
+    const { storage, now } = this.#fabric
+    const version = this.#records.versionOf(resource)
+    const parts = this.#parts(storage.copyOf(resource, now).kinds)
+    const certificates = storage.certificatesFor(resource)
+    const finish: Done = (result) => {
+      this.#underWay--
+      if (result === "answered" && this.#records.versionOf(resource) === version)
+        this.#records.confirm(resource, to)
+      done(result)
+      this.#next()
+    }
+    const sendPart = (index: number): void => {
+      const kinds = parts[index]
+      if (kinds === undefined) return finish("answered")
+      this.#requests.ask({
+        to: { kind: "node", node: to },
+        body: { kind: "store-req", resource, replicaNumber: 1, kinds },
+        certificates,
+        done: (reply) => {
+          if (reply.kind === "answered") return sendPart(index + 1)
+          if (reply.kind === "refused")
+            this.#fabric.log("warn", "overlay.copy-refused", { resource, node: to, cause: reply.cause })
+          finish(reply.kind)
+        },
+      })
+    }
+    sendPart(0)
+  }
+
+  /** The same values in requests that each fit a message. Each StoredData begins with its length. */
+  #parts(kinds: readonly StoreKindData[]): readonly (readonly StoreKindData[])[] {
+    const limit = Math.min(BYTES_IN_STORE, Math.floor(this.#fabric.settings.configuration.maxMessageSize / 3))
+    if (kinds.reduce((sum, { values }) => sum + values.length, 0) <= limit)
+      return kinds.length === 0 ? [] : [kinds]
+    return kinds.flatMap((data) => cut(data.values, limit).map((values) => [{ ...data, values }]))
+  }
+}
+
+/** Lists of StoredData of at most `limit` bytes each, or one value. */
+function cut(values: Uint8Array, limit: number): readonly Uint8Array[] {
+  const view = new DataView(values.buffer, values.byteOffset, values.length)
+  const pieces: Uint8Array[] = []
+  let start = 0
+  let end = 0
+  while (end < values.length) {
+    const next = end + 4 + view.getUint32(end)
+    if (end > start && next - start > limit) {
+      pieces.push(values.subarray(start, end))
+      start = end
+    }
+    end = next
+  }
+  pieces.push(values.subarray(start, end))
+  return pieces
+}
