@@ -1,23 +1,28 @@
 import { randomBytes } from "node:crypto"
-import { mkdir, open, readFile } from "node:fs/promises"
 import { join } from "node:path"
+import { CarillonError } from "../../core/kit/errors.ts"
+import { makePrivateDirectory, readIfPresent, writePrivateFile } from "../../host/files.ts"
 
-export const TOKEN_FILE = "admin-token"
+/** The data directory cannot be made, read or written. */
+export class DataDirectoryError extends CarillonError {
+  readonly code = "data-directory"
+}
 
 /** The token that opens the control API: made at the first start, kept in the data directory. */
 export async function adminToken(data: string): Promise<string> {
-  await mkdir(data, { recursive: true, mode: 0o700 })
-  const path = join(data, TOKEN_FILE)
-  const known = await readFile(path, "utf8").catch(absent)
-  if (known !== undefined && known.trim() !== "") return known.trim()
-  const token = randomBytes(24).toString("base64url")
-  const file = await open(path, "w", 0o600)
-  await file.writeFile(`${token}\n`)
-  await file.sync()
-  await file.close()
-  return token
-}
-
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== "ENOENT") throw error
+  const path = join(data, "admin-token")
+  try {
+    await makePrivateDirectory(data)
+    const known = (await readIfPresent(path))?.trim()
+    if (known !== undefined && known !== "") return known
+    const token = randomBytes(24).toString("base64url")
+    await writePrivateFile(path, `${token}\n`)
+    return token
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new DataDirectoryError(
+      `the data directory ${data} cannot be used (${code ?? message}); make it this user's, or name another with --data`,
+      { cause: error },
+    )
+  }
 }

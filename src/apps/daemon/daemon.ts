@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises"
 import type { Server } from "node:http"
 import { isIP } from "node:net"
-import { type Address, formatAddress } from "../../core/kit/address.ts"
+import type { Address } from "../../core/kit/address.ts"
 import { CarillonError } from "../../core/kit/errors.ts"
 import { log as event } from "../../core/kit/log.ts"
 import type { Health } from "../../core/node/interface.ts"
@@ -64,10 +64,10 @@ export async function startDaemon(options: UpOptions, version: string): Promise<
   const log = createLog({ format: options.log, level: options.logLevel })
   const place = await findPlace(options)
   const token = await adminToken(options.data)
-  const entry = await enterFabric(options, { host: place.advertised, port: place.ports.reload }, place.names)
+  const entry = await enterFabric(options, { host: place.advertised, port: place.ports.reload })
   const watch = watchHealth()
   const metrics = new Metrics((claim) => log(event("error", "metrics.undeclared", { claim })))
-  const host = await buildHost(options, version, place, entry.membership, { log, metrics, watch })
+  const host = await buildHost(options, version, place, entry, { log, metrics, watch })
   await host.start()
   const controlled = control(host, entry.membership)
   const handlers = createHandlers(controlled)
@@ -153,7 +153,7 @@ async function buildHost(
   options: UpOptions,
   version: string,
   place: Place,
-  membership: Membership,
+  { membership, bootstrap }: FabricEntry,
   { log, metrics, watch }: Observers,
 ): Promise<NodeHost> {
   const { identity, cryptography, configuration, fabricKeys, fabricTls, enrolment } = membership
@@ -181,9 +181,7 @@ async function buildHost(
     ports,
     fabricTls,
     phoneTls: await phoneTls(options, membership, place),
-    bootstrap: configuration.bootstrapNodes.filter(
-      (address) => formatAddress(address) !== formatAddress({ host: advertised, port: ports.reload }),
-    ),
+    bootstrap,
     enrolment,
     keyLog: options.keyLog,
     log,

@@ -1,6 +1,8 @@
-import { DEFAULT_ROLES } from "../../core/identity/roles.ts"
-import type { Address } from "../../core/kit/address.ts"
+import { type Address, sameAddress } from "../../core/kit/address.ts"
 import { CarillonError } from "../../core/kit/errors.ts"
+import { systemClock } from "../../host/clock.ts"
+import { openSslCryptography } from "../../host/cryptography.ts"
+import { decodeInvite } from "../../host/invite.ts"
 import { createOverlay, joinOverlay, type Membership, openMembership } from "../../host/membership.ts"
 import type { UpOptions } from "./options.ts"
 
@@ -10,87 +12,68 @@ export type Origin = "created" | "joined" | "returned"
 export interface FabricEntry {
   readonly membership: Membership
   readonly origin: Origin
+  /** Where other nodes may be found. */
+  readonly bootstrap: readonly Address[]
   /** What the operator asked for and does not get, or should know: a sentence each. */
   readonly notes: readonly string[]
 }
 
-/** The options and the data directory, or the fabric, do not go together. */
+/** Options, data directory and fabric do not go together. */
 export class FabricMismatch extends CarillonError {
   readonly code = "fabric-mismatch"
 }
 
 const DEFAULT_DOMAIN = "localhost"
+const UNPLACED = "--site and --rack are ignored: this version does not yet place copies by failure domain"
 
 /**
  * Comes back to the fabric of the data directory, joins by the invite, or makes a new fabric.
  * Throws FabricMismatch, or MembershipError (host), each with one sentence.
  */
-export async function enterFabric(
-  options: UpOptions,
-  advertised: Address,
-  aliases: readonly string[],
-): Promise<FabricEntry> {
-  const known = await openMembership(options.data)
-  const entry =
-    known === undefined
-      ? await enterFirstTime(options, advertised, aliases)
-      : await comeBack(known, options, advertised)
-  checkDomain(entry.membership, options)
-  const { site, rack } = options
-  return site === undefined && rack === undefined ? entry : { ...entry, notes: [...entry.notes, UNPLACED] }
-}
-
-const UNPLACED = "--site and --rack are ignored: this version does not yet place copies by failure domain"
-
-async function enterFirstTime(
-  options: UpOptions,
-  advertised: Address,
-  aliases: readonly string[],
-): Promise<FabricEntry> {
-  const { data, join, roles } = options
-  if (join !== undefined) {
-    const asked = roles === undefined ? {} : { roles }
-    const membership = await joinOverlay({ data, invite: join, advertised, ...asked })
-    return { membership, origin: "joined", notes: [] }
+export async function enterFabric(options: UpOptions, advertised: Address): Promise<FabricEntry> {
+  const { data, domain, join, site, rack } = options
+  const expected = {
+    ...(domain === undefined ? {} : { domain }),
+    ...(join === undefined ? {} : { invite: join }),
   }
-  const domain = options.domain ?? DEFAULT_DOMAIN
-  const membership = await createOverlay({
-    data,
-    overlay: domain,
-    domain,
-    advertised,
-    roles: roles ?? DEFAULT_ROLES,
-    aliases,
-  })
-  return { membership, origin: "created", notes: [] }
+  const known = await openMembership(data, expected, systemClock)
+  const entry = known === undefined ? await enterFirst(options, advertised) : comeBack(known, options)
+  return {
+    ...entry,
+    bootstrap: entry.bootstrap.filter((address) => !sameAddress(address, advertised)),
+    notes: site === undefined && rack === undefined ? entry.notes : [...entry.notes, UNPLACED],
+  }
 }
 
-/** A member needs no invite: joining again is checked for the same overlay, and otherwise ignored. */
-async function comeBack(
-  membership: Membership,
-  options: UpOptions,
-  advertised: Address,
-): Promise<FabricEntry> {
+async function enterFirst(options: UpOptions, advertised: Address): Promise<FabricEntry> {
+  const { data, join, domain } = options
+  const roles = options.roles === undefined ? {} : { roles: options.roles }
+  if (join === undefined) {
+    const about = { data, domain: domain ?? DEFAULT_DOMAIN, advertised, clock: systemClock }
+    const membership = await createOverlay({ ...about, ...roles })
+    return { membership, origin: "created", bootstrap: [], notes: [] }
+  }
+  // Judged before this node is admitted: a use of the invite, and a Node-ID, are not to be wasted.
+  const { overlay, addresses } = decodeInvite(openSslCryptography(), join, systemClock())
+  if (domain !== undefined && domain !== overlay)
+    throw new FabricMismatch(
+      `the invite is to the fabric ${overlay}, not ${domain}; leave --domain out, or get an invite from ${domain}`,
+    )
+  const membership = await joinOverlay({ data, invite: join, advertised, clock: systemClock, ...roles })
+  const bootstrap = [...membership.configuration.bootstrapNodes, ...addresses]
+  return { membership, origin: "joined", bootstrap, notes: [] }
+}
+
+/** A member needs no invite, and its roles stand in its certificate. */
+function comeBack(membership: Membership, { data, join, roles = [] }: UpOptions): FabricEntry {
   const notes: string[] = []
-  if (options.join !== undefined) {
-    await joinOverlay({ data: options.data, invite: options.join, advertised })
+  const { configuration, identity } = membership
+  if (join !== undefined)
+    notes.push(`${data} is a member of ${configuration.instanceName} already: --join is ignored`)
+  const { roles: certified } = identity.certificate
+  if (roles.some((role) => !certified.includes(role)))
     notes.push(
-      `${options.data} is a member of ${membership.configuration.instanceName} already: --join is ignored`,
+      `--roles is ignored: this node's certificate says ${certified.join(",")}; roles are given when a node joins`,
     )
-  }
-  const { roles } = membership.identity.certificate
-  const strangers = options.roles?.filter((role) => !roles.includes(role)) ?? []
-  if (strangers.length > 0)
-    notes.push(
-      `--roles is ignored: this node's certificate says ${roles.join(",")}; roles are given when a node joins`,
-    )
-  return { membership, origin: "returned", notes }
-}
-
-function checkDomain({ configuration }: Membership, { domain, data }: UpOptions): void {
-  const { sipDomain } = configuration
-  if (domain === undefined || domain === sipDomain) return
-  throw new FabricMismatch(
-    `${data} belongs to the fabric of SIP domain ${sipDomain}, not ${domain}; leave --domain out, or use another --data for another fabric`,
-  )
+  return { membership, origin: "returned", bootstrap: configuration.bootstrapNodes, notes }
 }
