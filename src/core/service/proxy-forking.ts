@@ -2,60 +2,21 @@ import { Deadlines } from "../kit/deadlines.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { log } from "../kit/log.ts"
 import { type Machine, NOTHING } from "../kit/machine.ts"
-import type { Random } from "../kit/random.ts"
-import { after, type Duration, type Instant } from "../kit/time.ts"
+import { after, type Instant } from "../kit/time.ts"
 import { maxForwardsOf, tagOf, toOf, topVia } from "../sip/fields.ts"
-import { isFinal, type SipRequest, type SipResponse } from "../sip/message.ts"
+import { isFinal, type SipResponse } from "../sip/message.ts"
 import { serializeMessage } from "../sip/serialize.ts"
-import type { Flow, Hop, Listener } from "../sip/transport.ts"
-import type { LayerInput, ServerKey } from "../transaction/layer-interface.ts"
+import type { Hop } from "../sip/transport.ts"
+import type { ServerKey } from "../transaction/layer-interface.ts"
 import { responseHop } from "../transaction/response-route.ts"
 import { withoutTopVia } from "../transaction/via-stack.ts"
 import { bestRefusal } from "./proxy-best.ts"
 import { type Branch, type Context, enqueue, takeStartable, type Work } from "./proxy-context.ts"
-import type { ProxyEffect, Target } from "./proxy-interface.ts"
+import type { ForkingEffect, ForkingInput, ForkingSettings } from "./proxy-forking-interface.ts"
+import type { Target } from "./proxy-interface.ts"
 import { isLooping, loopMark, newBranch } from "./proxy-loop.ts"
 import { composeRequest, sentBy, viaFor } from "./proxy-request.ts"
 import { breadthOf, refusal } from "./proxy-validation.ts"
-
-export type ForkingInput =
-  /** `received` is the request as its server transaction handed it up, over `flow`. */
-  | {
-      readonly kind: "forward"
-      readonly server: ServerKey
-      readonly request: SipRequest
-      readonly received: SipRequest
-      readonly flow: Flow
-      readonly targets: readonly Target[]
-    }
-  /** The caller gave up, or somebody else has answered: what is under way is cancelled. */
-  | { readonly kind: "cancelled" | "answered"; readonly server: ServerKey }
-  | { readonly kind: "located"; readonly key: number; readonly hops: readonly Hop[] }
-  /** From client transactions, as the layer says it. */
-  | { readonly kind: "response"; readonly branch: string; readonly response: SipResponse }
-  | {
-      readonly kind: "failed"
-      readonly branch: string
-      readonly cause: "timeout" | "transport-failed"
-      readonly heard: boolean
-    }
-  | { readonly kind: "client-ended"; readonly branch: string }
-  | { readonly kind: "server-ended"; readonly server: ServerKey }
-
-export type ForkingEffect =
-  /** For the transaction layer. */
-  | { readonly kind: "transact"; readonly input: LayerInput }
-  /** Wanted: where `uri` leads, over TLS if `secure`; as `located` with the same key. */
-  | { readonly kind: "find"; readonly key: number; readonly uri: string; readonly secure: boolean }
-  | Extract<ProxyEffect, { kind: "send" | "branch-failed" | "call-answered" | "finished" | "log" }>
-
-export interface ForkingSettings {
-  readonly listeners: readonly Listener[]
-  readonly random: Random
-  readonly timerC: Duration
-  /** Numbers for `find` and branches, never used twice. */
-  readonly nextNumber: () => number
-}
 
 /** Sends that nobody follows up. */
 export const STATELESS = "stateless"
