@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import type { Cryptography, Identity, Role } from "../core/identity/certificate.ts"
-import { DEFAULT_ROLES, ENROLMENT, isGrantable } from "../core/identity/roles.ts"
+import { DEFAULT_ROLES, ENROLMENT, FABRIC_KEY_ROLES, hasRole, isGrantable } from "../core/identity/roles.ts"
 import type { Address } from "../core/kit/address.ts"
 import { CarillonError, FormatError, invariant } from "../core/kit/errors.ts"
 import { ipBytes } from "../core/kit/ip.ts"
@@ -9,7 +9,7 @@ import type { Duration, Instant } from "../core/kit/time.ts"
 import type { Configuration } from "../core/reload/configuration.ts"
 import { parseConfiguration } from "../core/reload/configuration-document.ts"
 import { writeConfiguration } from "../core/reload/configuration-writer.ts"
-import { type Authority, createAuthority, openAuthority, type PhoneNames } from "./authority.ts"
+import { createAuthority, openAuthority, type PhoneNames } from "./authority.ts"
 import { loadIdentity, openSslCryptography, sha256Hex } from "./cryptography.ts"
 import { enrol, parseFabricKeys } from "./enrolment-client.ts"
 import { createEnrolmentHandler, type EnrolmentHandler } from "./enrolment-server.ts"
@@ -178,7 +178,10 @@ export async function joinOverlay({
   const { document, fabricTls, fabricKeys } = enrolled
   await writeMembership(files, { document, key, chain: fabricTls.certificate, fabricKeys })
   const membership = await load(await commitMembership(data, files), clock ?? systemClock)
-  await membership.phoneTls({ domain: membership.configuration.sipDomain, addresses: [advertised.host] })
+  const { identity, configuration } = membership
+  if (FABRIC_KEY_ROLES.some((role) => hasRole(identity.certificate, role))) {
+    await membership.phoneTls({ domain: configuration.sipDomain, addresses: [advertised.host] })
+  }
   return membership
 }
 
