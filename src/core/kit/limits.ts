@@ -25,6 +25,8 @@ export const LIMITS = {
     headerBytes: 16_384,
     /** The Request-URI. */
     uriBytes: 4_096,
+    /** Values in one header field. */
+    listValues: 256,
     /** Uses of digest nonces that a node remembers, a generation; a proved use each. RFC 7616 §5.4. */
     nonceCounts: 262_144,
     /** Questions to stores that wait for an answer; over it, 503. */

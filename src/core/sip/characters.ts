@@ -5,7 +5,10 @@ const UNRESERVED = `${LETTERS_AND_DIGITS}-_.!~*'()`
 
 /** Methods, header names, parameter names, tags. */
 export const TOKEN = 1
-/** `escaped` is counted in; what follows the `%` is checked apart. */
+/**
+ * `escaped` is counted in; what follows the `%` is checked apart. The `#` should be escaped, but phones send
+ * what their users dial.
+ */
 export const URI_USER = 2
 export const URI_PASSWORD = 4
 export const URI_PARAMETER = 8
@@ -22,7 +25,7 @@ export const ANY_URI = 128
 
 const CLASSES: readonly (readonly [number, string])[] = [
   [TOKEN, `${LETTERS_AND_DIGITS}-.!%*_+\`'~`],
-  [URI_USER, `${UNRESERVED}%&=+$,;?/`],
+  [URI_USER, `${UNRESERVED}%&=+$,;?/#`],
   [URI_PASSWORD, `${UNRESERVED}%&=+$,`],
   [URI_PARAMETER, `${UNRESERVED}%[]/:&+$`],
   [URI_HEADERS, `${UNRESERVED}%[]/?:+$&=`],

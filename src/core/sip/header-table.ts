@@ -6,7 +6,7 @@ export interface HeaderDefinition {
   readonly compact: string | undefined
   /** Several values may share a field, separated by commas. RFC 3261 §7.3.1. */
   readonly list: boolean
-  /** At most one in a message. Fields that carry credentials may come often without being lists. */
+  /** A second one makes the message mean two things, so it is refused. */
   readonly once: boolean
 }
 
@@ -65,22 +65,13 @@ const SINGLE: readonly Row[] = [
   ["Content-ID"],
   ["Expires"],
   ["Min-Expires"],
-  ["Date"],
   ["Event", "o"],
   ["Subscription-State"],
   ["Refer-To", "r"],
   ["Referred-By", "b"],
   ["Replaces"],
   ["Join"],
-  ["Reply-To"],
-  ["Subject", "s"],
-  ["Organization"],
-  ["Priority"],
   ["Retry-After"],
-  ["Server"],
-  ["User-Agent"],
-  ["Timestamp"],
-  ["MIME-Version"],
   ["Session-Expires", "x"],
   ["Min-SE"],
   ["RSeq"],
@@ -90,12 +81,22 @@ const SINGLE: readonly Row[] = [
   ["Flow-Timer"],
   ["Answer-Mode"],
   ["Target-Dialog"],
-  ["P-Access-Network-Info"],
-  ["P-Charging-Vector"],
-  ["P-Called-Party-ID"],
 ]
 
+/** Those that may come often without being lists, and those of which a second one does no harm. */
 const OTHERS: readonly Row[] = [
+  ["P-Called-Party-ID"],
+  ["P-Charging-Vector"],
+  ["P-Access-Network-Info"],
+  ["MIME-Version"],
+  ["Timestamp"],
+  ["User-Agent"],
+  ["Server"],
+  ["Priority"],
+  ["Organization"],
+  ["Subject", "s"],
+  ["Reply-To"],
+  ["Date"],
   ["Authorization"],
   ["Proxy-Authorization"],
   ["WWW-Authenticate"],

@@ -1,4 +1,5 @@
 import { FormatError } from "../kit/errors.ts"
+import { LIMITS } from "../kit/limits.ts"
 import { isIn, isSpace, TOKEN, trimSpace } from "./characters.ts"
 import { Parameters, scanParameters } from "./parameters.ts"
 import { quote, quotedEnd, Scanner, unquote } from "./scanner.ts"
@@ -78,7 +79,7 @@ export const nameAddress = (uri: string, parameters: Parameters = Parameters.NON
 
 /**
  * The values of a comma-separated list, white space around them gone: commas within quotes or `<>` do not
- * count. Throws FormatError for an empty value or a quote that does not end. RFC 3261 §7.3.1.
+ * count. Throws FormatError for an empty value, a quote that does not end, or too many values. RFC 3261 §7.3.1.
  */
 export function splitList(text: string): readonly string[] {
   if (!text.includes(",")) return [nonEmpty(text)]
@@ -93,6 +94,7 @@ export function splitList(text: string): readonly string[] {
       at = quotedEnd(text, at) - 1
       if (at < 0) throw new FormatError("quoted string does not end")
     } else if (character === ",") {
+      if (values.length >= LIMITS.sip.listValues) throw new FormatError("too many values")
       values.push(nonEmpty(text.slice(start, at)))
       start = at + 1
     }

@@ -110,6 +110,7 @@ function readHeaders(
 ): { readonly fields: readonly HeaderField[]; readonly fault: Fault | undefined } {
   const fields: HeaderField[] = []
   let fault: Fault | undefined
+  let count = 0
   let at = start
   while (at < head.length && !head.startsWith("\r\n", at)) {
     let end = head.indexOf("\r\n", at)
@@ -118,7 +119,7 @@ function readHeaders(
       fault ??= { status: 400, reason: "Truncated Header" }
       break
     }
-    if (end - at > LIMITS.sip.headerBytes || fields.length >= LIMITS.sip.headerCount) {
+    if (end - at > LIMITS.sip.headerBytes || ++count > LIMITS.sip.headerCount) {
       fault ??= { status: 513, reason: "Message Too Large" }
       break
     }

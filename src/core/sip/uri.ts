@@ -167,7 +167,7 @@ export const canonicalUser = (uri: SipUri): string => unescapeUser(uri.user ?? "
 /** Plain latin1 text as the user part of a URI. */
 export const escapeUser = (plain: string): string =>
   Array.from(plain, (character) =>
-    character !== "%" && isAll(character, URI_USER) ? character : escaped(character.charCodeAt(0)),
+    !"%#".includes(character) && isAll(character, URI_USER) ? character : escaped(character.charCodeAt(0)),
   ).join("")
 
 const escaped = (code: number): string => `%${code.toString(16).toUpperCase().padStart(2, "0")}`
