@@ -44,7 +44,7 @@ export async function openPorts(
     settings.count(count("host_connections_refused_total", { listener, cause }))
     settings.log(log("debug", "host.connection-refused", { listener, remote: formatAddress(remote), detail }))
   }
-  const links = new Links({ input, dial: dialler.link })
+  const links = new Links({ input, dial: dialler.link, separateRecords: settings.keyLog !== undefined })
   const streams = new SipStreams({
     clock,
     message: (flow, bytes) => input({ kind: "received", flow, bytes }),

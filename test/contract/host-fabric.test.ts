@@ -65,6 +65,7 @@ test("a link carries bytes both ways, each end knows the other's certificate, an
   )
   assert.equal(text((await b.node.told("link-received")).bytes), "last")
   assert.equal((await b.node.told("link-closed")).link, there.link)
+  while (b.host.gauges["accepted_reload"] !== 0) await new Promise(setImmediate) // The limits forget it too.
 })
 
 test("a link to nobody, and to no TLS server, fails in words", async (t) => {
@@ -103,8 +104,9 @@ test("a client without ALPN is a RELOAD node, and one without a certificate is n
   assert.ok(b.counted.includes("host_connections_refused_total reload certificate"))
 })
 
-test("each frame travels in a TLS record of its own", async (t) => {
-  const a = await startHost(t, certificates, { identity: "a" })
+test("where keys are logged each frame travels in a TLS record of its own", async (t) => {
+  const keyLog = join(temporaryDirectory(t), "keys")
+  const a = await startHost(t, certificates, { identity: "a", keyLog })
   const b = await startHost(t, certificates, { identity: "b" })
   const seen: Buffer[] = []
   const relay = createServer((near: Socket) => {
