@@ -46,7 +46,7 @@ export function openSslCryptography(): Cryptography {
     const bytes = Uint8Array.from(der) // Its own copy: `der` may be a window on a packet.
     const x509 = parseX509(bytes)
     const certificate = { der: bytes, fingerprint, ...readCertificateNames(bytes) }
-    const fresh = { certificate, x509, publicKey: x509.publicKey, issued: new Map() }
+    const fresh = { certificate, x509, publicKey: publicKeyIn(x509), issued: new Map() }
     remember(known, fingerprint, fresh)
     return fresh
   }
@@ -58,7 +58,7 @@ export function openSslCryptography(): Cryptography {
     const root = roots.get(fingerprint) ?? parseX509(der)
     remember(roots, fingerprint, root)
     // BasicConstraints count: a node's certificate cannot vouch for another. RFC 6940 §11.3.
-    const issued = root.ca && leaf.x509.checkIssued(root) && leaf.x509.verify(root.publicKey)
+    const issued = root.ca && leaf.x509.checkIssued(root) && isSignedBy(leaf.x509, publicKeyIn(root))
     leaf.issued.set(fingerprint, issued)
     return issued
   }
@@ -140,6 +140,23 @@ function parsePrivateKey(pem: string): KeyObject {
   }
 }
 
+/** OpenSSL parses a certificate's key only when it is asked for it. */
+function publicKeyIn(x509: X509Certificate): KeyObject {
+  try {
+    return x509.publicKey
+  } catch (cause) {
+    throw new FormatError("the certificate's public key cannot be read", { cause })
+  }
+}
+
+function isSignedBy(x509: X509Certificate, key: KeyObject): boolean {
+  try {
+    return x509.verify(key)
+  } catch {
+    return false
+  }
+}
+
 function verifySignature(
   key: KeyObject,
   algorithm: AlgorithmNumbers,
@@ -148,10 +165,15 @@ function verifySignature(
 ): boolean {
   const type = algorithm.signature === ECDSA ? "ec" : algorithm.signature === RSA ? "rsa" : undefined
   if (algorithm.hash !== SHA256 || key.asymmetricKeyType !== type) return false
+  return verifiesSha256(key, signed, value)
+}
+
+/** Never throws: what OpenSSL cannot even parse is no signature. */
+export function verifiesSha256(key: KeyObject, signed: Uint8Array, value: Uint8Array): boolean {
   try {
     return verify("sha256", signed, { key, dsaEncoding: "der" }, value)
   } catch {
-    return false // What OpenSSL cannot even parse is no signature.
+    return false
   }
 }
 

@@ -1,7 +1,7 @@
-import { createPrivateKey, createPublicKey, type KeyObject, verify } from "node:crypto"
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
 import { FormatError } from "../core/kit/errors.ts"
 import { SUBJECT_ALTERNATIVE_NAME } from "./certificate-reader.ts"
-import { sha256Hex } from "./cryptography.ts"
+import { sha256Hex, verifiesSha256 } from "./cryptography.ts"
 import {
   contextTag,
   type DerElement,
@@ -72,7 +72,7 @@ export function readSigningRequest(der: Uint8Array): SigningRequest {
   if (ALGORITHMS[readAlgorithm(algorithm)] !== key.asymmetricKeyType) {
     throw new FormatError("the request is not signed with SHA-256 and its own key's algorithm")
   }
-  if (!verify("sha256", information.whole, { key, dsaEncoding: "der" }, bits.subarray(1))) {
+  if (!verifiesSha256(key, information.whole, bits.subarray(1))) {
     throw new FormatError("the request is not signed by its own key")
   }
   return {
