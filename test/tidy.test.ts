@@ -74,7 +74,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 /** What would make a run of the core differ from the next one. The compiler keeps out the rest. */
 const IMPURE: readonly (readonly [RegExp, string])[] = [
-  [/\bDate\b/, "is told the time: take `now: Instant`"],
+  [/\bDate\s*[.(]|new Date\b/, "is told the time: take `now: Instant`"],
   [/\bMath\.random\b/, "is told its luck: take a `Random`"],
   [/\b(async|await|Promise)\b/, "runs to completion: answer with an effect"],
   [/\bset(Timeout|Interval|Immediate)\b/, "waits for nothing: keep a `deadline`"],

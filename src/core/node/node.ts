@@ -1,4 +1,3 @@
-import type { Address } from "../kit/address.ts"
 import { fromHex } from "../kit/hex.ts"
 import { type CountEffect, type LogEffect, log } from "../kit/log.ts"
 import { after, earliest, type Instant, minutes, NEVER, seconds } from "../kit/time.ts"
@@ -6,7 +5,6 @@ import type { Overlay, OverlayEffect, OverlayInput, Ticket } from "../overlay/in
 import { createOverlay } from "../overlay/overlay.ts"
 import { createSipServer } from "../service/sip-server.ts"
 import type { SipEffect, SipInput, SipServer } from "../service/sip-server-interface.ts"
-import { EDGE_DIGITS } from "../service/tokens.ts"
 import type { StorageChange } from "../storage/change.ts"
 import { DEFAULT_KINDS } from "../storage/kinds.ts"
 import { FabricStores, type FabricStoresEffect } from "../usage/fabric-stores.ts"
@@ -26,6 +24,7 @@ import type {
   NodeStatus,
 } from "./interface.ts"
 import { NodeHops, type NodeHopsEffect, SIPS_APPLICATION } from "./node-hops.ts"
+import { PeerDirectory } from "./peer-directory.ts"
 import { describeNode } from "./status.ts"
 
 /** Who asks the overlay: answers go back by it. */
@@ -36,9 +35,6 @@ const FULL_MESH = 256
 
 /** Calls that are being set up when a drain begins get so long to be answered. */
 const DRAIN_PATIENCE = seconds(5)
-
-/** How many addresses a node remembers for its next start. */
-const REMEMBERED_PEERS = 64
 
 type Stage =
   | { readonly name: "joining" }
@@ -68,12 +64,8 @@ class Node implements CarillonNode {
   readonly #lookup: Lookup
   readonly #hops = new NodeHops(Owner.hops)
   readonly #probe: HealthProbe
-  readonly #alive = new Set<string>()
-  /** Living nodes, this one included, by what tokens carry of their Node-IDs. */
-  readonly #prefixes = new Map<string, string>()
+  readonly #peers: PeerDirectory
   readonly #drainers: Ticket[] = []
-  #aliases: readonly string[]
-  #remembered: readonly Address[] = []
   #stage: Stage = { name: "joining" }
   #health: Health = { state: "joining" }
   #started: Instant | undefined
@@ -84,8 +76,7 @@ class Node implements CarillonNode {
     this.#settings = settings
     const { identity, cryptography, random, configuration, advertised } = settings
     const self = identity.nodeId
-    this.#prefixes.set(self.slice(0, EDGE_DIGITS), self)
-    this.#aliases = settings.aliases
+    this.#peers = new PeerDirectory(self, settings.aliases)
     this.#overlay = createOverlay({
       identity,
       cryptography,
@@ -100,21 +91,21 @@ class Node implements CarillonNode {
     this.#stores = new FabricStores(usage, Owner.stores)
     this.#provisioning = new Provisioning(usage, Owner.provisioning)
     this.#lookup = new Lookup(
-      { overlay: this.#overlay, isAlive: (node) => this.#isAlive(node) },
+      { overlay: this.#overlay, isAlive: (node) => this.#peers.isAlive(node) },
       Owner.lookup,
     )
     this.#probe = new HealthProbe(self, this.#overlay.resourceId(fromHex(self)), Owner.health)
     this.#sip = createSipServer({
       node: self,
       domain: configuration.sipDomain,
-      aliases: () => this.#aliases,
+      aliases: () => this.#peers.aliases,
       listeners: settings.listeners,
       fabricKey: settings.fabricKeys.at(-1)!.key,
       hashes: cryptography,
       random,
       surroundings: {
-        isAlive: (node) => this.#isAlive(node),
-        nodeWithPrefix: (prefix) => this.#nodeWithPrefix(prefix),
+        isAlive: (node) => this.#peers.isAlive(node),
+        nodeWithPrefix: (prefix) => this.#peers.nodeWithPrefix(prefix),
         refusesWork: () => this.#refusal(),
       },
       trusted: settings.trusted,
@@ -158,7 +149,7 @@ class Node implements CarillonNode {
         this.#command(input.ticket, input.command, now)
         break
       case "start":
-        this.#remembered = input.bootstrap
+        this.#peers.remember(input.bootstrap)
         this.#tellOverlay(input, now)
         break
       default:
@@ -272,13 +263,11 @@ class Node implements CarillonNode {
           this.#tasks.push(() => this.#performHops(this.#hops.handle(effect), now))
           break
         case "peer-up":
-          this.#alive.add(effect.node)
-          this.#prefixes.set(effect.node.slice(0, EDGE_DIGITS), effect.node)
+          this.#peers.up(effect.node)
           this.#know()
           break
         case "peer-down":
-          this.#alive.delete(effect.node)
-          this.#prefixes.delete(effect.node.slice(0, EDGE_DIGITS))
+          this.#peers.down(effect.node)
           this.#tasks.push(() => this.#performHops(this.#hops.handle(effect), now))
           break
         case "stat-answered":
@@ -299,7 +288,7 @@ class Node implements CarillonNode {
       case Owner.lookup:
         return this.#performLookup(this.#lookup.handle(effect, now), now)
       case Owner.health:
-        return this.#performProbe(this.#probe.handle({ ...effect, livingPeers: this.#alive.size }, now), now)
+        return this.#performProbe(this.#probe.handle({ ...effect, livingPeers: this.#peers.size }, now), now)
     }
   }
 
@@ -376,20 +365,8 @@ class Node implements CarillonNode {
   /** What living peers tell of where they are: other names of the domain, and whom to ask at the next start. */
   #know(): void {
     const addresses = this.#overlay.status.peers.flatMap(({ address }) => (address ? [address] : []))
-    this.#aliases = [...new Set([...this.#settings.aliases, ...addresses.map(({ host }) => host)])]
-    const known = new Map(
-      [...addresses, ...this.#remembered].map((address) => [`${address.host} ${address.port}`, address]),
-    )
-    this.#remembered = [...known.values()].slice(0, REMEMBERED_PEERS)
-    this.#output.push({ kind: "peers", addresses: this.#remembered })
-  }
-
-  #isAlive(node: string): boolean {
-    return node === this.#settings.identity.nodeId || this.#alive.has(node)
-  }
-
-  #nodeWithPrefix(prefix: string): string | undefined {
-    return this.#prefixes.get(prefix)
+    this.#peers.name(addresses)
+    this.#output.push({ kind: "peers", addresses: this.#peers.remember(addresses) })
   }
 
   #refusal(): string | undefined {
