@@ -59,10 +59,10 @@ export class EdgeTable {
     return this.#deadlines.size
   }
 
-  /** A REGISTER was seen, though not accepted yet: its CSeq is used up. */
+  /** A REGISTER was seen, though not accepted yet: the next CSeq is used up. A gap stays a gap. */
   notice(aor: string, callId: string, cseq: number): void {
     for (const held of this.#records.get(aor)?.held.values() ?? [])
-      if (held.binding.callId === callId && held.seenCseq < cseq) held.seenCseq = cseq
+      if (held.binding.callId === callId && held.seenCseq + 1 === cseq) held.seenCseq = cseq
   }
 
   /**

@@ -93,7 +93,8 @@ export class Router {
           now,
         )
       case "failed":
-        return desk.refuse(call, refuse(430, "the flow has ended"), now)
+        // 430 is for proxies: RFC 5626 §11.5.
+        return desk.refuse(call, refuse(call.flow.node === undefined ? 480 : 430, "the flow has ended"), now)
       case "lost":
         return desk.forward(call, [direct], now)
     }

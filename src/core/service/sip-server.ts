@@ -245,6 +245,8 @@ class Server implements SipServer, Desk {
     const { request, flow } = call
     const busy = surroundings.refusesWork()
     if (busy !== undefined) return this.refuse(call, unavailable(domain, busy), now)
+    if (readUri(toOf(request).uri)?.kind !== "sip")
+      return this.refuse(call, refuse(400, "To is no SIP URI"), now)
     const aor = this.#names.aorOf(toOf(request).uri, flow.transport)
     if (aor === undefined) return this.refuse(call, refuse(404, "To is no user of this domain"), now)
     this.#registrar.notice(aor, callIdOf(request), cseqOf(request).number)
