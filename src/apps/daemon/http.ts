@@ -122,25 +122,34 @@ async function readOnly(settings: HttpSettings, path: string): Promise<Reply | u
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  const parts: Buffer[] = []
-  let size = 0
-  for await (const part of request as AsyncIterable<Buffer>) {
-    size += part.length
-    if (size > MAX_BODY_BYTES)
-      throw new ControlError(
-        413,
-        "too-large",
-        `the body is larger than ${MAX_BODY_BYTES} bytes; send smaller batches`,
-      )
-    parts.push(part)
-  }
-  const text = Buffer.concat(parts).toString("utf8")
+  const text = await readText(request)
   if (text === "") return {}
   try {
     return JSON.parse(text)
   } catch (error) {
     throw new ControlError(400, "bad-request", `the body is not JSON: ${(error as Error).message}`)
   }
+}
+
+async function readText(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = []
+  let size = 0
+  try {
+    for await (const part of request as AsyncIterable<Buffer>) {
+      size += part.length
+      if (size > MAX_BODY_BYTES) break
+      parts.push(part)
+    }
+  } catch (error) {
+    throw new ControlError(400, "aborted", `the body broke off: ${(error as Error).message}`)
+  }
+  if (size > MAX_BODY_BYTES)
+    throw new ControlError(
+      413,
+      "too-large",
+      `the body is larger than ${MAX_BODY_BYTES} bytes; send smaller batches`,
+    )
+  return Buffer.concat(parts).toString("utf8")
 }
 
 /** Compared as digests, so that time tells nothing of the token. */
