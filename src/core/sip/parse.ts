@@ -98,7 +98,7 @@ function readStartLine(text: string): StartLineResult {
 
 /** The space behind the status may be missing with the phrase. RFC 4475 §3.1.1.13. */
 function readStatusLine(text: string): StartLineResult {
-  const match = /^SIP\/2\.0 +([1-6]\d\d)(?: (.*))?$/is.exec(text)
+  const match = /^SIP\/2\.0 +([1-6]\d\d)(?: (.*))?$/i.exec(text)
   if (match === null) return { line: undefined, fault: { status: 400, reason: "Bad Start Line" } }
   return { line: { kind: "response", status: Number(match[1]), reason: match[2] ?? "" } }
 }
