@@ -237,6 +237,21 @@ test("limits of size and number are kept", () => {
   assert.equal(refused(storage, array).error, "Error_Data_Too_Large")
 })
 
+test("removals and replacements do not count against the number of values", () => {
+  const kinds = new KindRegistry([{ ...SIP_BINDINGS, maxCount: 1 }])
+  const storage = new Storage({ kinds, cryptography, judge })
+  accepted(storage, bindings("a", one))
+  accepted(storage, bindings("b", one, NOW + 1))
+  const second = { requestSigner: two.certificate }
+  assert.equal(refused(storage, bindings("c", two), second).error, "Error_Data_Too_Large")
+  accepted(
+    storage,
+    request(ALICE, kindData(SIP_BINDINGS, ALICE, [{ value: entry(one, "", false), time: NOW + 2 }])),
+  )
+  accepted(storage, bindings("c", two), second)
+  assert.deepEqual(texts(storage, SIP_BINDINGS).toSorted(), ["c", "removed"])
+})
+
 test("a removal stays, is told like a value, and keeps older values out until it expires", () => {
   const storage = newStorage()
   accepted(storage, bindings("here"))

@@ -233,11 +233,13 @@ class KindPlanner {
   /** Copies may come to more than a record may hold, when two rings meet; but not to any number. */
   #amountProblem(): StorageRefusal | undefined {
     const { name, maxCount, model } = this.#definition
+    const beyond = model === "array" && [...this.#placed.keys()].some((index) => Number(index) >= maxCount)
+    const most = this.#placed.size + (this.#record?.values.size ?? 0)
+    if (!beyond && most <= maxCount) return undefined // Counting would take time in a long record.
     const result = new Map(livingValues(this.#record, this.#context.now).map((held) => [held.slot, held]))
     for (const [slot, held] of this.#placed) result.set(slot, held)
     const existing = [...result.values()].filter(({ exists }) => exists).length
     const tooMany = this.#context.mode === "responsible" && existing > maxCount
-    const beyond = model === "array" && [...this.#placed.keys()].some((index) => Number(index) >= maxCount)
     if (tooMany || beyond || result.size > maxCount + LIMITS.reload.removalsInRecord)
       return refusal("Error_Data_Too_Large", `a record holds ${maxCount} values of ${name} at most`)
     return undefined
