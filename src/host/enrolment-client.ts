@@ -37,7 +37,10 @@ export interface EnrolmentPlan {
 }
 
 export interface Enrolled {
+  /** The enrolment node that answered. */
   readonly address: Address
+  /** DER. */
+  readonly root: Uint8Array
   readonly identity: Identity
   readonly configuration: Configuration
   readonly document: string
@@ -117,7 +120,7 @@ async function enrolAt(address: Address, plan: EnrolmentPlan): Promise<Enrolled>
   if (problem !== undefined) throw untrusted(address, `it issued a certificate that does not fit: ${problem}`)
   const fabricTls = { certificate: pemOf(certificate) + pemOf(root), key }
   const fabricKeys = await fetchFabricKeys(address, trust, fabricTls)
-  return { address, identity, configuration, document, fabricKeys, fabricTls }
+  return { address, root, identity, configuration, document, fabricKeys, fabricTls }
 }
 
 async function fetchConfiguration(address: Address, trust: EnrolmentTrust) {

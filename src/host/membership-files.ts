@@ -1,6 +1,8 @@
 import { mkdir, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
+import { type Address, formatAddress } from "../core/kit/address.ts"
 import { toBase64Url } from "../core/kit/bytes.ts"
+import { parseAddress } from "../core/kit/parse-address.ts"
 import { makePrivateDirectory, readIfPresent, syncDirectory, writePrivateFile } from "./files.ts"
 import type { FabricKey } from "./invite.ts"
 import { MembershipError } from "./membership-error.ts"
@@ -13,6 +15,7 @@ import { MembershipError } from "./membership-error.ts"
 //     node.key  node.crt          leaf and root
 //     phone.key phone.crt         what phones see; leaf and root
 //     fabric-keys.json
+//     enrolment.json              where this node was enrolled; absent on the overlay's first
 //     authority/                  the CA, on a node that has it
 //   membership.partial/           while it is being made; node.key outlives a failed attempt
 
@@ -26,6 +29,7 @@ export interface MembershipFiles {
   readonly phoneKey: string
   readonly phoneCertificate: string
   readonly fabricKeys: string
+  readonly enrolment: string
   readonly authority: string
 }
 
@@ -37,6 +41,7 @@ const filesIn = (directory: string): MembershipFiles => ({
   phoneKey: join(directory, "phone.key"),
   phoneCertificate: join(directory, "phone.crt"),
   fabricKeys: join(directory, "fabric-keys.json"),
+  enrolment: join(directory, "enrolment.json"),
   authority: join(directory, "authority"),
 })
 
@@ -89,6 +94,21 @@ export async function readRequired(path: string): Promise<string> {
 
 export const printFabricKeys = (keys: readonly FabricKey[]): string =>
   `${JSON.stringify({ keys: keys.map(({ epoch, key }) => ({ epoch, key: toBase64Url(key) })) })}\n`
+
+export const printEnrolment = (address: Address): string =>
+  `${JSON.stringify({ addresses: [formatAddress(address)] })}\n`
+
+/** Addresses of enrolment nodes that have served this node. */
+export async function readEnrolment(path: string): Promise<readonly Address[]> {
+  const text = await readIfPresent(path)
+  if (text === undefined) return []
+  try {
+    const { addresses } = JSON.parse(text) as { readonly addresses: readonly string[] }
+    return addresses.map((each) => parseAddress(each)).filter((each) => each !== undefined)
+  } catch (cause) {
+    throw damaged(path, "its addresses cannot be read", cause)
+  }
+}
 
 export const damaged = (path: string, what: string, cause?: unknown): MembershipError =>
   new MembershipError(

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import type { Cryptography, Identity, Role } from "../core/identity/certificate.ts"
 import { DEFAULT_ROLES, ENROLMENT, FABRIC_KEY_ROLES, hasRole, isGrantable } from "../core/identity/roles.ts"
-import type { Address } from "../core/kit/address.ts"
+import { type Address, formatAddress } from "../core/kit/address.ts"
 import { CarillonError, FormatError, invariant } from "../core/kit/errors.ts"
 import { ipBytes } from "../core/kit/ip.ts"
 import { parseAddress } from "../core/kit/parse-address.ts"
@@ -25,7 +25,9 @@ import {
   damaged,
   findMembership,
   type MembershipFiles,
+  printEnrolment,
   printFabricKeys,
+  readEnrolment,
   readRequired,
 } from "./membership-files.ts"
 import { phoneMaterial } from "./phone-certificate.ts"
@@ -38,7 +40,7 @@ export interface InviteOptions {
   readonly uses: number
   /** From now. */
   readonly expires: Duration
-  /** Where enrolment is served. Default: what the configuration document says. */
+  /** Where enrolment is served. Default: where this node was enrolled, and what the configuration document says. */
   readonly addresses?: readonly Address[]
 }
 
@@ -175,14 +177,20 @@ export async function joinOverlay({
   const key = (await readIfPresent(files.nodeKey)) ?? newKey()
   await writePrivateFile(files.nodeKey, key)
   const enrolled = await enrol({ invite, text, key, roles, cryptography, now })
-  const { document, fabricTls, fabricKeys } = enrolled
-  await writeMembership(files, { document, key, chain: fabricTls.certificate, fabricKeys })
-  const membership = await load(await commitMembership(data, files), clock ?? systemClock)
-  const { identity, configuration } = membership
+  const { document, configuration, fabricTls, fabricKeys, identity } = enrolled
+  await writePrivateFile(files.enrolment, printEnrolment(enrolled.address))
   if (FABRIC_KEY_ROLES.some((role) => hasRole(identity.certificate, role))) {
-    await membership.phoneTls({ domain: configuration.sipDomain, addresses: [advertised.host] })
+    const names = { domain: configuration.sipDomain, addresses: [advertised.host] }
+    await phoneMaterial(files, names, {
+      authority: undefined,
+      root: enrolled.root,
+      member: fabricTls,
+      addresses: [enrolled.address],
+      trust: { ...invite, cryptography, now },
+    })
   }
-  return membership
+  await writeMembership(files, { document, key, chain: fabricTls.certificate, fabricKeys })
+  return load(await commitMembership(data, files), clock ?? systemClock)
 }
 
 async function refuseMember(data: string): Promise<void> {
@@ -241,6 +249,7 @@ async function read(files: MembershipFiles, clock: () => Instant): Promise<Membe
   const authority = await openAuthority(files.authority, overlay, cryptography)
   const identity = loadIdentity(fabricTls.key, leaf, cryptography)
   const rootFingerprint = sha256Hex(root)
+  const addresses = distinct([...(await readEnrolment(files.enrolment)), ...enrolmentServers(configuration)])
   return {
     identity,
     cryptography,
@@ -258,20 +267,28 @@ async function read(files: MembershipFiles, clock: () => Instant): Promise<Membe
         authority,
         root,
         member: fabricTls,
-        addresses: enrolmentAddresses(configuration),
+        addresses,
         trust: { overlay, rootFingerprint, cryptography, now: clock() },
       }),
     invite: async (options) =>
-      makeInvite(options, { configuration, cryptography, fabricKeys, rootFingerprint, now: clock() }),
+      makeInvite(
+        { addresses, ...options },
+        { overlay, cryptography, fabricKeys, rootFingerprint, now: clock() },
+      ),
   }
 }
 
 const MOST_USES = 100_000
 
 function makeInvite(
-  { roles = DEFAULT_ROLES, uses, expires, addresses }: InviteOptions,
+  {
+    roles = DEFAULT_ROLES,
+    uses,
+    expires,
+    addresses,
+  }: Required<Pick<InviteOptions, "addresses">> & InviteOptions,
   from: {
-    readonly configuration: Configuration
+    readonly overlay: string
     readonly cryptography: Cryptography
     readonly fabricKeys: readonly FabricKey[]
     readonly rootFingerprint: string
@@ -287,11 +304,10 @@ function makeInvite(
   if (!(expires > 0)) throw new FormatError("an invite must last longer than no time at all")
   const unknown = roles.find((role) => !isGrantable(role))
   if (unknown !== undefined) throw new FormatError(`an invite cannot grant the role "${unknown}"`)
-  const places = addresses ?? enrolmentAddresses(from.configuration)
   const invite = {
     id: randomBytes(12).toString("base64url"),
-    overlay: from.configuration.instanceName,
-    addresses: places,
+    overlay: from.overlay,
+    addresses,
     rootFingerprint: from.rootFingerprint,
     roles,
     uses,
@@ -301,7 +317,11 @@ function makeInvite(
 }
 
 /** `https://192.0.2.1:6084`: others are for clients with more patience than ours. */
-const enrolmentAddresses = (configuration: Configuration): readonly Address[] =>
+const enrolmentServers = (configuration: Configuration): readonly Address[] =>
   configuration.enrollmentServers
     .map((url) => parseAddress(url.replace(/^https:\/\//, "").replace(/\/$/, "")))
     .filter((each) => each !== undefined)
+
+const distinct = (addresses: readonly Address[]): readonly Address[] => [
+  ...new Map(addresses.map((each) => [formatAddress(each), each])).values(),
+]

@@ -40,8 +40,7 @@ export async function phoneMaterial(
     return { certificate, key }
   } catch (cause) {
     // Enrolment is needed to admit and renew, never to run: an old certificate is better than none.
-    if (stored !== undefined && cause instanceof MembershipError && cause.problem === "unreachable")
-      return stored
+    if (stored !== undefined && cause instanceof MembershipError) return stored
     throw cause
   }
 }

@@ -72,7 +72,7 @@ export function readSigningRequest(der: Uint8Array): SigningRequest {
   if (ALGORITHMS[readAlgorithm(algorithm)] !== key.asymmetricKeyType) {
     throw new FormatError("the request is not signed with SHA-256 and its own key's algorithm")
   }
-  if (!verifiesSha256(key, information.whole, bits.subarray(1))) {
+  if (bits[0] !== 0 || !verifiesSha256(key, information.whole, bits.subarray(1))) {
     throw new FormatError("the request is not signed by its own key")
   }
   return {
