@@ -6,7 +6,7 @@ import { CommandError, UsageError } from "./outcome.ts"
 import type { Terminal } from "./terminal.ts"
 
 export const DEFAULT_DATA = "./carillon-data"
-const DEFAULT_HTTP = "http://127.0.0.1:8080"
+export const DEFAULT_HTTP = "http://127.0.0.1:8080"
 
 /** The options of every command that speaks to a running node. */
 export interface ConnectionOptions {

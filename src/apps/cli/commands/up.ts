@@ -4,7 +4,7 @@ import { ExitCode } from "../outcome.ts"
 import type { Stage } from "../stage.ts"
 import type { Terminal } from "../terminal.ts"
 import { FLAG_GROUPS } from "../up/flags.ts"
-import { describeDaemon } from "../up/greeting.ts"
+import { describeDaemon, factsOf } from "../up/greeting.ts"
 
 /** DESIGN §7: SIGTERM drains, at most so long. */
 const DRAIN_AT_MOST = 10_000
@@ -33,6 +33,7 @@ export function addUp(parent: Command, stage: Stage): void {
   command
     .optionsGroup("Other:")
     .option("--config <file>", "settings file (default: carillon.yaml, where there is one)")
+    .option("--json", "once ready, print the facts as one line of JSON")
     .action(async (options: Readonly<Record<string, unknown>>) => {
       stage.finish(await up(options, stage))
     })
@@ -45,15 +46,16 @@ async function up(
   commandLine: Readonly<Record<string, unknown>>,
   { terminal, version }: Stage,
 ): Promise<ExitCode> {
-  const begin = performance.now() - process.uptime() * 1_000
-  const elapsed = () => ((performance.now() - begin) / 1_000).toFixed(1)
   const { readUpOptions } = await import("../up/settings.ts")
   const options = await readUpOptions(commandLine, terminal.environment)
   const { startDaemon } = await import("../../daemon/daemon.ts")
   const daemon = await startDaemon(options, version)
   const ended = untilSignal(daemon, terminal)
   for (const note of daemon.notes) terminal.remark(`note: ${note}`)
-  for (const line of describeDaemon(daemon, version, await secondNode(daemon))) terminal.print(line)
+  const isJson = commandLine["json"] === true
+  const invite = await inviteFrom(daemon)
+  if (!isJson)
+    for (const line of describeDaemon(daemon, version, options.data, secondNode(invite))) terminal.print(line)
   const patience = setTimeout(() => {
     terminal.remark("still joining: waiting for other nodes of the fabric; the log says which do not answer")
   }, JOINING_SURPRISES)
@@ -62,20 +64,29 @@ async function up(
     await daemon.putUsers(options.users).catch((error: Error) => {
       terminal.remark(`carillon: --user: ${error.message}`)
     })
-    terminal.print(`ready in ${elapsed()} s`)
+    const seconds = Number(process.uptime().toFixed(1))
+    terminal.print(
+      isJson ? JSON.stringify(factsOf(daemon, version, invite, seconds)) : `ready in ${seconds} s`,
+    )
   })
   const code = await ended
   clearTimeout(patience)
   return code
 }
 
-async function secondNode(daemon: Daemon): Promise<string> {
+/** An invite, or why there is none. */
+type InviteOutcome = { readonly invite: string } | { readonly cause: string }
+
+async function inviteFrom(daemon: Daemon): Promise<InviteOutcome> {
   try {
-    return `carillon up --join ${await daemon.invite()}`
+    return { invite: await daemon.invite() }
   } catch (error) {
-    return `none from here: ${(error as Error).message}`
+    return { cause: (error as Error).message }
   }
 }
+
+const secondNode = (outcome: InviteOutcome): string =>
+  "invite" in outcome ? `carillon up --join ${outcome.invite}` : `none from here: ${outcome.cause}`
 
 /** The first signal drains and stops, the second stops at once. */
 function untilSignal(daemon: Daemon, terminal: Terminal): Promise<ExitCode> {
