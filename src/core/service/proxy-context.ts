@@ -1,6 +1,6 @@
 import { LIMITS } from "../kit/limits.ts"
 import type { SipRequest } from "../sip/message.ts"
-import type { Flow, Hop } from "../sip/transport.ts"
+import type { Hop } from "../sip/transport.ts"
 import type { ServerKey } from "../transaction/layer-interface.ts"
 import type { Refusal } from "./proxy-best.ts"
 import type { Target } from "./proxy-interface.ts"
@@ -8,8 +8,10 @@ import type { Target } from "./proxy-interface.ts"
 /** RFC 3261's response context: one request, and all that became of it. §16.6. */
 export interface Context {
   readonly server: ServerKey
-  /** Over which the request came. */
-  readonly flow: Flow
+  /** Where responses go when the server transaction has gone. */
+  readonly backwards: Hop
+  /** Whether the request came from a node of this fabric. */
+  readonly toNode: boolean
   readonly invite: boolean
   readonly outsideDialog: boolean
   /** Max-Breadth that may be out at once. RFC 5393. */

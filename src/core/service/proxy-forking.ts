@@ -40,6 +40,11 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     return this.#timersC.next
   }
 
+  /** Requests whose branches may still be heard of. */
+  get size(): number {
+    return this.#contexts.size
+  }
+
   /** Whether a request is being forwarded and has no final answer. */
   isWorkingOn(server: ServerKey): boolean {
     return this.#contexts.get(server)?.work !== undefined
@@ -105,7 +110,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     }
     const context: Context = {
       server,
-      flow,
+      backwards: responseHop(topVia(received), flow),
+      toNode: flow.node !== undefined,
       invite: request.method === "INVITE",
       outsideDialog: tagOf(toOf(request)) === undefined,
       breadth: breadthOf(request, LIMITS.sip.breadth),
@@ -218,8 +224,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     this.#retire(branch)
     if (work === undefined && !context.invite) return
     if (context.serverEnded) {
-      const hop = responseHop(topVia(response), context.flow)
-      out.push({ kind: "send", id: STATELESS, hop, bytes: serializeMessage(response) })
+      out.push({ kind: "send", id: STATELESS, hop: context.backwards, bytes: serializeMessage(response) })
     } else this.#respond(server, response, out)
     if (work === undefined) return
     if (context.invite && context.outsideDialog) out.push({ kind: "call-answered", server })
@@ -312,11 +317,9 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
 
   /** Nothing more can come: the best of what came goes back. RFC 3261 §16.7 step 6. */
   #conclude(context: Context, work: Work, out: ForkingEffect[]): void {
-    const { server, flow, invite } = context
-    const response = bestRefusal(work.request, work.refusals, {
-      cancelled: work.stopped === "cancelled",
-      toNode: flow.node !== undefined,
-    })
+    const { server, toNode, invite } = context
+    const cancelled = work.stopped === "cancelled"
+    const response = bestRefusal(work.request, work.refusals, { cancelled, toNode })
     // A 408 would come after its client has given up. RFC 4320 §4.2.
     if (response.status === 408 && !invite) out.push({ kind: "transact", input: { kind: "abandon", server } })
     else this.#respond(server, response, out)

@@ -83,6 +83,10 @@ export interface ProxySettings {
 }
 
 export interface ProxyStatistics {
+  /** INVITEs taken and not finally answered. */
   readonly pendingInvites: number
+  /** Transactions of either side without a final response. */
   readonly pendingTransactions: number
+  /** Requests that were forwarded and whose branches may still be heard of. */
+  readonly contexts: number
 }

@@ -1,7 +1,7 @@
 import { checksum } from "../kit/checksum.ts"
 import type { Random } from "../kit/random.ts"
 import { randomToken } from "../kit/token.ts"
-import { callIdOf, cseqOf, valuesOf, viasOf } from "../sip/fields.ts"
+import { callIdOf, cseqOf, viasOf } from "../sip/fields.ts"
 import type { SipRequest } from "../sip/message.ts"
 import { branchOf, MAGIC_COOKIE } from "../sip/via.ts"
 import { topViaText } from "../transaction/via-stack.ts"
@@ -24,9 +24,10 @@ export function loopMark(received: SipRequest): string {
 
 /** Whether this proxy, known by its `sentBys`, sent the very same request on before. */
 export function isLooping(received: SipRequest, mark: string, sentBys: ReadonlySet<string>): boolean {
-  if (!valuesOf(received, "Via").some((via) => via.includes(mark))) return false
+  const suffix = `-${mark}`
+  if (!received.headers.all("Via").some((field) => field.includes(suffix))) return false
   return viasOf(received).some(
-    (via) => branchOf(via)?.endsWith(`-${mark}`) && sentBys.has(`${via.host}:${via.port}`),
+    (via) => branchOf(via)?.endsWith(suffix) && sentBys.has(`${via.host}:${via.port}`),
   )
 }
 

@@ -1,4 +1,4 @@
-import { maxForwardsOf, proxyRequireOf, routesOf } from "../sip/fields.ts"
+import { maxForwardsOf, routesOf } from "../sip/fields.ts"
 import { type HeaderField, Headers, type SipRequest, type SipResponse } from "../sip/message.ts"
 import { parseNameAddress, splitList } from "../sip/name-address.ts"
 import { makeResponse } from "../sip/respond.ts"
@@ -13,7 +13,7 @@ export function validateForwarding(request: SipRequest): SipResponse | undefined
   // A request with a route left goes by that, whatever its Request-URI is.
   if (!/^sips?:/i.test(request.uri) && !request.headers.has("Route")) return refusal(request, 416)
   if (request.method !== "OPTIONS" && maxForwardsOf(request) === 0) return refusal(request, 483)
-  const required = proxyRequireOf(request)
+  const required = request.headers.all("Proxy-Require").filter((value) => value !== "")
   return required.length === 0
     ? undefined
     : refusal(request, 420, [{ name: "Unsupported", value: required.join(", ") }])

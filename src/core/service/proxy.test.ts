@@ -590,7 +590,7 @@ test("whatever comes in whatever order, the caller gets one refusal or only 2xx,
         assert.ok(successes > 0 ? successes === kinds.size : kinds.size === 1, [...kinds].join(", "))
         assert.equal(bench.effects.filter(({ kind }) => kind === "finished").length, 1)
         assert.equal(bench.proxy.deadline, Number.POSITIVE_INFINITY)
-        assert.deepEqual(bench.proxy.statistics, { pendingInvites: 0, pendingTransactions: 0 })
+        assert.deepEqual(bench.proxy.statistics, { pendingInvites: 0, pendingTransactions: 0, contexts: 0 })
       },
     ),
     { seed: 1, numRuns: 300 },

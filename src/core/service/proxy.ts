@@ -53,7 +53,7 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
 
   get statistics(): ProxyStatistics {
     const { pendingInvites, pendingTransactions } = this.#layer
-    return { pendingInvites, pendingTransactions }
+    return { pendingInvites, pendingTransactions, contexts: this.#forking.size }
   }
 
   handle(input: ProxyInput, now: Instant): readonly ProxyEffect[] {

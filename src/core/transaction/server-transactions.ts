@@ -227,6 +227,9 @@ export class ServerTransactions {
       if (server.method === "INVITE") this.#unansweredInvites--
     }
     out.push({ kind: "send", id: ID + server.key, hop: server.hop, bytes })
+    // A 2xx to an INVITE is repeated by its sender, not from here.
+    if (server.method === "INVITE" && !server.request && response.status < 300 && !server.reopen)
+      server.latest = undefined
   }
 
   #remove(server: Server, out: LayerEffect[]): void {
