@@ -112,7 +112,7 @@ function readHeaders(
   let fault: Fault | undefined
   let count = 0
   let at = start
-  while (at < head.length && !head.startsWith("\r\n", at)) {
+  while (at < head.length && !(head.charCodeAt(at) === CR && head.charCodeAt(at + 1) === LF)) {
     let end = head.indexOf("\r\n", at)
     while (end >= 0 && isSpace(head.charCodeAt(end + 2))) end = head.indexOf("\r\n", end + 2)
     if (end < 0) {
