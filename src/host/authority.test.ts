@@ -56,6 +56,19 @@ describe("an authority", () => {
     assert.match((await admit(reopened, newKey(), { id: "j", uses: 1 }))!, /^[0-9a-f]{32}$/)
   })
 
+  test("counts a use when a node that is known comes with another invite", async () => {
+    const authority = await make()
+    const key = newKey()
+    const [first, second] = [
+      { id: "a", uses: 1 },
+      { id: "b", uses: 1 },
+    ]
+    const nodeId = await admit(authority, key, first)
+    assert.equal(await admit(authority, key, second), nodeId)
+    assert.equal(await admit(authority, newKey(), first), "used-up")
+    assert.equal(await admit(authority, newKey(), second), "used-up")
+  })
+
   test("lets only one of two through who show an invite's last use at once", async () => {
     const authority = await make()
     const invite = { id: "i", uses: 1 }

@@ -28,8 +28,8 @@ interface Admission {
   /** SHA-256 of the public key: who comes back with it is the same node. */
   readonly key: string
   readonly roles: readonly Role[]
-  /** Identifier of the invite; absent for the overlay's first node. */
-  readonly invite?: string
+  /** Identifiers of the invites that it used: none for the overlay's first node. */
+  readonly invites: readonly string[]
   /** End of its latest certificate. */
   readonly notAfter: Instant
 }
@@ -55,7 +55,7 @@ export interface Authority {
   readonly signer: Identity
   /**
    * Issues a certificate for 90 days, and says so only when the admission is on disk. A key that
-   * was admitted before gets its Node-ID again, and costs no use of the invite.
+   * was admitted before gets its Node-ID again, and with the same invite costs no further use.
    */
   admit(admission: NodeAdmission): Promise<Admitted>
   /** For the SIPS port, 90 days. Throws FormatError for a request that cannot be read. */
@@ -140,8 +140,12 @@ function authorityOf(
     const read = tryRead(request)
     if (typeof read === "string") return { kind: "bad-request", cause: read }
     const before = admissions.find((each) => each.key === read.keyFingerprint)
-    const used = admissions.filter((each) => invite !== undefined && each.invite === invite.id)
-    if (before === undefined && invite !== undefined && used.length >= invite.uses) return { kind: "used-up" }
+    const invites = new Set(before?.invites)
+    if (invite !== undefined && !invites.has(invite.id)) {
+      const used = admissions.filter((each) => each.invites.includes(invite.id))
+      if (used.length >= invite.uses) return { kind: "used-up" }
+      invites.add(invite.id)
+    }
     const living = admissions.filter((each) => each.notAfter > now).map((each) => each.nodeId)
     const nodeId = before?.nodeId ?? placeNode(living, drawNodeId)
     const names = { nodeId, overlay, userName: nodeName(nodeId, overlay), roles }
@@ -150,7 +154,7 @@ function authorityOf(
       nodeId,
       key: read.keyFingerprint,
       roles,
-      ...(before?.invite !== undefined ? { invite: before.invite } : invite && { invite: invite.id }),
+      invites: [...invites],
       notAfter: (now + NODE_LIFE) as Instant,
     }
     const next = [...admissions.filter((each) => each !== before), fresh]

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto"
 // multipart/form-data, RFC 7578, as far as RFC 6940 §11.3 uses it: a few small fields.
 
 const MOST_FIELDS = 16
+const MOST_HEADER_BYTES = 1_024
 
 export interface FormField {
   readonly name: string
@@ -47,7 +48,8 @@ export function readForm({ contentType, body }: Form): ReadonlyMap<string, Uint8
     if (bytes.toString("latin1", start, start + 2) === "--") return fields
     const end = bytes.indexOf(delimiter, start)
     const blank = bytes.indexOf("\r\n\r\n", start)
-    if (end < 0 || blank < 0 || blank > end || fields.size === MOST_FIELDS) return undefined
+    if (end < 0 || blank < 0 || blank > Math.min(end, start + MOST_HEADER_BYTES)) return undefined
+    if (fields.size === MOST_FIELDS) return undefined
     const name = fieldName(bytes.toString("latin1", start, blank))
     if (name === undefined || fields.has(name)) return undefined
     fields.set(name, Uint8Array.from(bytes.subarray(Math.min(blank + 4, end), end)))
