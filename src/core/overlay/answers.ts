@@ -54,11 +54,6 @@ export class Answers {
     return true
   }
 
-  /** We are not the one to answer it, after all. */
-  forget(request: Received): void {
-    this.#answered.delete(keyOf(request))
-  }
-
   answer(request: Received, body: MessageBody, certificates: Iterable<Uint8Array> = []): void {
     const payload = this.#messenger.sign(request.header.transaction, body, certificates)
     const known = this.#answered.get(keyOf(request))
@@ -68,7 +63,7 @@ export class Answers {
       this.refuse(request, "Error_Response_Too_Large", "the answer is too large")
   }
 
-  refuse(request: Received, error: ErrorName, cause: string, info = new Uint8Array()): void {
+  refuse(request: Received, error: ErrorName, cause: string, info: Uint8Array = new Uint8Array()): void {
     this.#fabric.log("debug", "overlay.answered-error", {
       node: request.node,
       method: request.body.kind,

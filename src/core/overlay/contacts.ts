@@ -43,6 +43,7 @@ export class Contacts {
   readonly #contacts = new Map<string, Contact>()
   #appointment: Appointment | undefined
   #plannedAt = NEVER
+  #isStopped = false
 
   constructor(fabric: Fabric, links: LinkPool) {
     this.#fabric = fabric
@@ -88,6 +89,13 @@ export class Contacts {
     this.#plan()
   }
 
+  /** Nobody is looked for any more. */
+  stop(): void {
+    this.#isStopped = true
+    this.#contacts.clear()
+    this.#fabric.schedule.cancel(this.#appointment)
+  }
+
   /** Every address has been tried, and there is none with an answer. */
   get areAllSilent(): boolean {
     return this.#contacts.values().every(({ failures }) => failures > 0)
@@ -96,7 +104,7 @@ export class Contacts {
   #add(address: Address, node: NodeId | undefined, bootstrap: boolean, tryAt: Instant): void {
     const key = formatAddress(address)
     const known = this.#contacts.get(key)
-    if (known === undefined && this.#contacts.size >= LIMITS.reload.contacts) return
+    if (this.#isStopped || (known === undefined && this.#contacts.size >= LIMITS.reload.contacts)) return
     this.#contacts.set(key, {
       address,
       bootstrap: bootstrap || known?.bootstrap === true,

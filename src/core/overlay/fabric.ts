@@ -5,8 +5,10 @@ import { judgeCertificate } from "../identity/trust.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { count, type LogEffect, log } from "../kit/log.ts"
 import { after, type Duration, type Instant, seconds } from "../kit/time.ts"
+import { parseResourceId, type ResourceId } from "../reload/header.ts"
 import { overlayHash } from "../reload/message.ts"
 import type { ChordUpdate } from "../reload/overlay-methods.ts"
+import type { KindId } from "../reload/stored-data.ts"
 import type { StorageChange } from "../storage/change.ts"
 import { KindRegistry } from "../storage/kinds.ts"
 import { Storage } from "../storage/storage.ts"
@@ -17,6 +19,8 @@ import { type Appointment, Schedule } from "./schedule.ts"
 
 /** How long a certificate that was judged is not judged again: validity may end meanwhile. */
 const JUDGEMENT_HOLDS = seconds(60)
+
+const NOWHERE = parseResourceId("0".repeat(32))
 
 interface Judgement {
   readonly verdict: string | undefined
@@ -96,6 +100,16 @@ export class Fabric {
     if (this.#judgements.size >= LIMITS.reload.judgedCertificates) this.#judgements.clear()
     this.#judgements.set(certificate.fingerprint, { verdict, until: after(this.now, JUDGEMENT_HOLDS) })
     return verdict
+  }
+
+  /** The first Resource-ID, from that one on clockwise, at which we hold a value of that Kind; zero for none. §7.4.4. */
+  nearest(from: ResourceId, kind: KindId): ResourceId {
+    const onTheWay = [...this.storage.resources()].sort(
+      (a, b) => Number(a < from) - Number(b < from) || (a < b ? -1 : 1),
+    )
+    const holds = (id: ResourceId) =>
+      this.storage.copyOf(id, this.now).kinds.some((each) => each.kind === kind)
+    return onTheWay.find(holds) ?? NOWHERE
   }
 
   /** Makes it durable, then says so. What is nothing is durable at once. */

@@ -70,6 +70,7 @@ export class LinkPool {
   readonly #byNode = new Map<NodeId, Link>()
   readonly #attempts = new Map<AttemptId, Attempt>()
   readonly #addresses = new Map<NodeId, Address>()
+  #isClosed = false
   #nextAttempt = 0
   #nextRound: Instant | undefined
   #excusedUntil = 0 as Instant
@@ -130,6 +131,7 @@ export class LinkPool {
     if (node === this.#fabric.self) return this.#closeStranger(id, "it leads to ourselves")
     if (attempt?.expected !== undefined && attempt.expected !== node)
       return this.#closeStranger(id, `another node answers there than ${attempt.expected}`)
+    if (this.#isClosed) return this.#closeStranger(id, "we have left")
     if (this.#links.size >= LIMITS.reload.links) return this.#closeStranger(id, "too many links")
     if (attempt) this.learnAddress(node, attempt.address)
     this.#add({
@@ -188,7 +190,9 @@ export class LinkPool {
     this.#remove(link, reason)
   }
 
+  /** For good: links that open now are closed again. */
   closeAll(reason: string): void {
+    this.#isClosed = true
     for (const link of [...this.#links.values()]) this.close(link, reason)
   }
 

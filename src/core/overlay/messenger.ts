@@ -3,6 +3,7 @@ import type { NodeId } from "../identity/node-id.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { count } from "../kit/log.ts"
 import { ErrorCode, type ErrorName, MessageCode } from "../reload/codes.ts"
+import { isWhole, Reassembly } from "../reload/fragments.ts"
 import {
   type Destination,
   type ForwardingHeader,
@@ -60,6 +61,7 @@ export class Messenger {
   readonly #links: LinkPool
   readonly #events: MessengerEvents
   readonly #certificates = new Map<string, Certificate>()
+  readonly #reassembly = new Reassembly()
   /** Whose foreign overlay we have complained about. */
   readonly #strangers = new Set<NodeId>()
 
@@ -138,11 +140,6 @@ export class Messenger {
     }
   }
 
-  /** Passes a request on whose Resource-ID is not ours any more. */
-  passOn(request: Received, payload: Uint8Array): void {
-    this.#forward(request.link, request.header, payload)
-  }
-
   #route(link: Link, header: ForwardingHeader, payload: Uint8Array): void {
     if (header.overlay !== this.#fabric.overlayHash) return this.#foreign(link)
     if (header.ttl > this.#fabric.settings.configuration.initialTtl) {
@@ -208,8 +205,10 @@ export class Messenger {
   }
 
   #deliver(link: Link, header: ForwardingHeader, payload: Uint8Array): void {
-    if (!header.fragment.last || header.fragment.offset > 0) return this.#fabric.refuse("fragment")
-    const read = readPayload(payload)
+    if (!isWhole(header) && this.#reassembly.expire(this.#fabric.now) > 0) this.#fabric.refuse("fragment")
+    const whole = this.#reassembly.accept(link.node, { header, payload }, this.#fabric.now)
+    if (whole === undefined) return
+    const read = readPayload(whole.payload)
     const signer = this.#verified(link, header, read)
     if (typeof signer === "string") {
       this.#fabric.refuse("signature")

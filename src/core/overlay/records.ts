@@ -54,6 +54,13 @@ export class Records {
     else this.#records.set(resource, { version: 1, confirmed: [] })
   }
 
+  /** It has changed as `node` sent it: nobody else need have it so. */
+  changedBy(resource: ResourceId, node: NodeId): void {
+    const wasConfirmed = this.isConfirmed(resource, node)
+    this.diverged(resource)
+    if (wasConfirmed) this.confirm(resource, node)
+  }
+
   /** It has changed in a way that nobody else knows of. */
   diverged(resource: ResourceId): void {
     this.changed(resource)

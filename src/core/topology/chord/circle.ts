@@ -103,3 +103,7 @@ export function estimateSize(from: NodeId, to: NodeId, gaps: number): number {
   const way = distance(from, to)
   return way === 0n ? gaps : Number((WHOLE * BigInt(gaps)) / way)
 }
+
+/** The part of the ring, of 1, that lies behind `predecessor` up to `id`; all of it where both are one. */
+export const shareOf = (predecessor: NodeId, id: NodeId): number =>
+  predecessor === id ? 1 : Number((distance(predecessor, id) * 1_000_000_000n) / WHOLE) / 1e9

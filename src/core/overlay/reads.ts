@@ -1,0 +1,243 @@
+import type { NodeId } from "../identity/node-id.ts"
+import { concat } from "../kit/bytes.ts"
+import { after, type Instant, milliseconds, NO_TIME, seconds } from "../kit/time.ts"
+import type { ResourceId } from "../reload/header.ts"
+import { type FetchAns, type FetchReq, storedData, storedDataList } from "../reload/stored-data.ts"
+import type { FetchOutcome } from "../storage/outcome.ts"
+import { decode, encode } from "../wire/codec.ts"
+import { DecodeError } from "../wire/decode-error.ts"
+import type { Fabric } from "./fabric.ts"
+import type { Failure, QueryPath } from "./interface.ts"
+import type { Received } from "./messenger.ts"
+import { COPIES, type Records } from "./records.ts"
+import type { Repair } from "./repair.ts"
+import type { Reply, Requests } from "./requests.ts"
+
+/** A peer whose share has changed asks the former holders for so long before it says that there is none. */
+const UNSURE = seconds(10)
+/** What they are given to answer. */
+const SECOND_OPINION = milliseconds(1_000)
+/** An unanswered read is put to another holder. */
+const HEDGE = milliseconds(250)
+/** Nobody waits longer for a read. */
+const GIVEN_UP = seconds(15)
+
+/** An answer to a Fetch, and with which certificates its values are to be verified. */
+export interface FetchResult {
+  readonly kind: "found"
+  /** Of one holder; or of several, to be merged. */
+  readonly answers: readonly {
+    readonly answer: FetchAns
+    /** Of another node: then its values are to be verified. Ours are. */
+    readonly received: Received | undefined
+  }[]
+  readonly path: QueryPath
+}
+
+type Done = (result: FetchResult | Failure) => void
+
+interface Read {
+  readonly request: FetchReq
+  readonly askedAt: Instant
+  readonly done: Done
+  isDone: boolean
+  /** Other holders that are asked, and what they said. */
+  hedges: number
+  readonly hedged: Set<NodeId>
+  readonly opinions: { readonly answer: FetchAns; readonly received: Received | undefined }[]
+}
+
+/** Reads of records: our own, and those that others put to us. RFC 6940 §7.4.2. */
+export class Reads {
+  readonly #fabric: Fabric
+  readonly #requests: Requests
+  readonly #records: Records
+  readonly #repair: Repair
+  #unsureUntil = 0 as Instant
+
+  constructor(fabric: Fabric, requests: Requests, records: Records, repair: Repair) {
+    this.#fabric = fabric
+    this.#requests = requests
+    this.#records = records
+    this.#repair = repair
+  }
+
+  shareChanged(): void {
+    this.#unsureUntil = after(this.#fabric.now, UNSURE)
+  }
+
+  /** What we hold, for a request that is for us. As the responsible peer we ask around before we say "none". */
+  hold(request: FetchReq, done: (outcome: FetchOutcome) => void): void {
+    const { storage, isPeer, topology, self, now } = this.#fabric
+    const answer = () => done(storage.fetch(request, this.#fabric.now))
+    const others = topology.holders(request.resource, COPIES + 1).filter((node) => node !== self)
+    const isUnsure = isPeer && now < this.#unsureUntil && others.length > 0
+    if (this.#records.has(request.resource) || !isUnsure) return answer()
+    if (topology.responsible(request.resource) !== self) return answer()
+    let left = others.length
+    for (const node of others)
+      this.#requests.ask({
+        to: { kind: "node", node },
+        body: { kind: "fetch-req", ...request },
+        patience: SECOND_OPINION,
+        done: (reply) => {
+          const isFound = this.#adopt(request.resource, reply)
+          if (left <= 0) return
+          left = isFound ? 0 : left - 1
+          if (left === 0) answer()
+        },
+      })
+  }
+
+  /** Reads for ourselves. */
+  read(request: FetchReq, done: Done): void {
+    const read: Read = {
+      request,
+      askedAt: this.#fabric.now,
+      done,
+      isDone: false,
+      hedges: 0,
+      hedged: new Set(),
+      opinions: [],
+    }
+    this.#attempt(read)
+  }
+
+  #attempt(read: Read): void {
+    const { isPeer, topology, self } = this.#fabric
+    if (read.isDone) return
+    if (isPeer && topology.responsible(read.request.resource) === self)
+      return this.hold(read.request, (outcome) => {
+        if (outcome.kind === "refused")
+          return this.#finish(read, { kind: "failed", error: outcome.error, cause: outcome.cause })
+        const path = { responder: self, hops: 0, took: this.#took(read) }
+        const answers = [{ answer: outcome.answer, received: undefined }]
+        this.#finish(read, { kind: "found", answers, path })
+      })
+    const hedge = this.#fabric.in(HEDGE, () => this.#hedge(read))
+    this.#requests.ask({
+      to: { kind: "resource", resource: read.request.resource },
+      body: { kind: "fetch-req", ...read.request },
+      done: (reply) => {
+        this.#fabric.schedule.cancel(hedge)
+        this.#replied(read, reply)
+      },
+    })
+  }
+
+  #replied(read: Read, reply: Reply): void {
+    if (read.isDone) return
+    switch (reply.kind) {
+      case "answered": {
+        const { body, node } = reply.received
+        if (body.kind !== "fetch-ans")
+          return this.#tryAgain(read, `${node} answers a Fetch with ${body.kind}`)
+        const path = { responder: node, hops: reply.hops, took: this.#took(read) }
+        const answers = [{ answer: body, received: reply.received }]
+        return this.#finish(read, { kind: "found", answers, path })
+      }
+      case "refused":
+        if (reply.error === "Error_Not_Found" || reply.error === "Error_TTL_Exceeded")
+          return this.#tryAgain(read, reply.cause)
+        return this.#finish(read, { kind: "failed", error: reply.error, cause: reply.cause })
+      case "ours":
+        return this.#attempt(read)
+      case "lost":
+        return this.#tryAgain(read, reply.cause)
+    }
+  }
+
+  /** The ring is about to change: in a moment another peer is responsible. */
+  #tryAgain(read: Read, cause: string): void {
+    if (this.#fabric.now >= after(read.askedAt, GIVEN_UP))
+      return this.#finish(read, { kind: "failed", error: "Error_Request_Timeout", cause })
+    this.#fabric.in(HEDGE, () => this.#attempt(read))
+  }
+
+  /**
+   * Puts the question to the other holders as well. One of them may lack the last write, never two: so their
+   * answers count together, or beside that of a holder that is us.
+   */
+  #hedge(read: Read): void {
+    const { topology, storage, self, now } = this.#fabric
+    if (read.isDone) return
+    const { resource } = read.request
+    const [, ...others] = topology.holders(resource, COPIES)
+    for (const node of others) {
+      if (read.hedged.has(node)) continue
+      read.hedged.add(node)
+      if (node === self) {
+        const outcome = storage.fetch(read.request, now)
+        if (outcome.kind === "found") read.opinions.push({ answer: outcome.answer, received: undefined })
+        continue
+      }
+      read.hedges++
+      this.#requests.ask({
+        to: { kind: "node", node },
+        body: { kind: "fetch-req", ...read.request },
+        patience: SECOND_OPINION,
+        done: (reply) => {
+          read.hedges--
+          if (reply.kind === "answered" && reply.received.body.kind === "fetch-ans")
+            read.opinions.push({ answer: reply.received.body, received: reply.received })
+          this.#weigh(read)
+        },
+      })
+    }
+    this.#weigh(read)
+  }
+
+  #weigh(read: Read): void {
+    if (read.isDone || read.hedges > 0 || read.opinions.length < COPIES - 1) return
+    const responder = read.opinions.find(({ received }) => received)?.received?.node ?? this.#fabric.self
+    const path = { responder, hops: 1, took: this.#took(read) }
+    this.#finish(read, { kind: "found", answers: read.opinions, path })
+  }
+
+  #finish(read: Read, result: FetchResult | Failure): void {
+    if (read.isDone) return
+    read.isDone = true
+    read.done(result)
+  }
+
+  /** Takes over what a former holder has of a record that has become ours. */
+  #adopt(resource: ResourceId, reply: Reply): boolean {
+    if (reply.kind !== "answered" || reply.received.body.kind !== "fetch-ans") return false
+    const { received } = reply
+    const { storage, now } = this.#fabric
+    const kinds = received.body.kind === "fetch-ans" ? this.#signed(received.body) : []
+    if (kinds.length === 0) return false
+    const outcome = storage.store(
+      { resource, replicaNumber: 1, kinds },
+      { requestSigner: received.signer, certificates: received.certificates(), mode: "replica", now },
+    )
+    if (outcome.kind === "refused" || outcome.changes.length === 0) return outcome.kind === "accepted"
+    this.#records.changed(resource)
+    this.#repair.look(resource)
+    this.#fabric.persist(outcome.changes, () => undefined)
+    return true
+  }
+
+  /** The values of an answer without those that only say that there is none. */
+  #signed(answer: FetchAns): FetchAns["kinds"] {
+    try {
+      return answer.kinds
+        .map((data) => {
+          const model = this.#fabric.kinds.get(data.kind)?.model
+          if (model === undefined) return { ...data, values: new Uint8Array() }
+          const values = decode(storedDataList(model), data.values, "values").filter(
+            ({ signature }) => signature.identity.kind !== "none",
+          )
+          return { ...data, values: concat(...values.map((each) => encode(storedData(model), each))) }
+        })
+        .filter(({ values, generation }) => values.length > 0 && generation > 0)
+    } catch (problem) {
+      if (problem instanceof DecodeError) return []
+      throw problem
+    }
+  }
+
+  #took(read: Read) {
+    return (NO_TIME + this.#fabric.now - read.askedAt) as typeof NO_TIME
+  }
+}
