@@ -47,7 +47,7 @@ export interface Branch {
   hops: readonly Hop[]
   state:
     | { readonly name: "locating" }
-    | { readonly name: "trying" | "proceeding"; readonly branch: string; readonly hop: Hop }
+    | { readonly name: "trying" | "ringing"; readonly branch: string; readonly hop: Hop }
     | { readonly name: "done" }
   /** The status that stands for what went wrong until now. */
   failure: number

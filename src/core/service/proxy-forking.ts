@@ -209,9 +209,9 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     else if (work === undefined || state.name === "done" || state.name === "locating") return
     else if (isFinal(response)) this.#refused(branch, work, relayed, now, out)
     else {
-      branch.state = { ...state, name: "proceeding" }
       // Only an INVITE has other provisional answers than 100, which is for us alone. RFC 4320 §4.1.
       if (response.status === 100 || !context.invite) return
+      branch.state = { ...state, name: "ringing" }
       this.#setTimerC(branch, now)
       this.#respond(context.server, relayed, out)
     }
@@ -255,22 +255,24 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   ): void {
     const branch = this.#branches.get(id)
     if (branch === undefined || branch.state.name === "done" || branch.state.name === "locating") return
-    const { work } = branch.context
+    const { work, invite } = branch.context
     if (work === undefined) return this.#retire(branch)
     // A flow that cannot be used any more has failed. RFC 5626 §5.3.
     branch.failure = cause === "timeout" ? 408 : branch.state.hop.kind === "flow" ? 430 : 503
-    // Who has answered once is not asked again elsewhere. RFC 3263 §4.3.
-    if (heard || work.stopped !== "no") branch.hops = []
+    // Who has answered once is not asked again elsewhere (RFC 3263 §4.3), nor is anyone when the
+    // client of a request other than INVITE has given up just as we have (RFC 4320).
+    if (heard || work.stopped !== "no" || (cause === "timeout" && !invite)) branch.hops = []
     this.#attempt(branch, work, now, out)
   }
 
   /** No place is left: now its fallback, or a refusal of our own. */
   #giveUp(branch: Branch, work: Work, now: Instant, out: ForkingEffect[]): void {
     const { context, target, failure, state } = branch
-    const heard = state.name === "proceeding"
+    // What rings may yet be answered, and is not called by another way as well.
+    const over = state.name === "ringing" || (failure === 408 && !context.invite)
     this.#retire(branch)
     out.push({ kind: "branch-failed", server: context.server, target, status: failure })
-    if (!heard && this.#fallBack(branch, work, now, out)) return
+    if (!over && this.#fallBack(branch, work, now, out)) return
     work.refusals.push({ response: refusal(work.request, failure), local: true })
     this.#advance(context, now, out)
   }

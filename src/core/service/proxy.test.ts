@@ -489,6 +489,16 @@ describe("trouble on the way", () => {
     assert.deepEqual(bench.tell({ kind: "flow-closed", flow }), ["node failed with 503", "INVITE to 2"])
   })
 
+  test("goes to the fallback also after a 100, but for no request whose time is over", () => {
+    const bench = new Bench()
+    bench.call([phone(1, { hop: hopTo(1, "TCP"), fallback: phone(2) })])
+    bench.reply(1, 100)
+    assert.deepEqual(bench.bounce(1), ["1 failed with 503", "INVITE to 2"])
+    const late = new Bench()
+    late.call([phone(1, { fallback: phone(2) })], request("MESSAGE"))
+    assert.deepEqual(late.advance(32_000).slice(-2), ["1 failed with 408", "finished with 408"])
+  })
+
   test("cancels by Timer C what rings for ever, later if it still tells of itself", () => {
     const bench = new Bench()
     bench.call([phone(1)])

@@ -210,7 +210,7 @@ export class ServerTransactions {
           break
         case "finished":
           if (effect.cause === "unacknowledged")
-            out.push(log("info", "sip.unacknowledged", { callId: server.match }))
+            out.push(log("info", "sip.unacknowledged", { transaction: server.match }))
           this.#remove(server, out)
       }
     }
