@@ -16,12 +16,7 @@ export interface TortureMessage {
   readonly serverVerdict: string
 }
 
-type Row = readonly [
-  name: string,
-  section: string,
-  grammar: TortureMessage["grammar"],
-  serverVerdict: string,
-]
+type Row = readonly [name: string, section: string, grammar: TortureMessage["grammar"], serverVerdict: string]
 
 const table = (folder: string, rows: readonly Row[]): readonly TortureMessage[] =>
   rows.map(([name, section, grammar, serverVerdict]) => ({

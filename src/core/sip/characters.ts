@@ -55,8 +55,8 @@ export const isAll = (text: string, characterClass: number): boolean =>
 
 export const isToken = (text: string): boolean => isAll(text, TOKEN)
 
-export const SPACE = 32
-export const TAB = 9
+const SPACE = 32
+const TAB = 9
 
 /** Without spaces and tabs at its ends. Not `trim`, which would also take the last byte of a UTF-8 "à". */
 export function trimSpace(text: string): string {
