@@ -124,7 +124,7 @@ export function loadIdentity(
 
 export const sha256Hex = (bytes: Uint8Array): string => hash("sha256", bytes, "hex")
 
-export function parseX509(der: Uint8Array): X509Certificate {
+function parseX509(der: Uint8Array): X509Certificate {
   try {
     return new X509Certificate(der)
   } catch (cause) {

@@ -3,8 +3,8 @@ import { basename, dirname, join } from "node:path"
 
 // Files of the data directory: for their owner's eyes only, and whole or not there at all.
 
-export const PRIVATE_FILE = 0o600
-export const PRIVATE_DIRECTORY = 0o700
+const PRIVATE_FILE = 0o600
+const PRIVATE_DIRECTORY = 0o700
 
 export async function makePrivateDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY })

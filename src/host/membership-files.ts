@@ -1,4 +1,4 @@
-import { mkdir, rename, rm } from "node:fs/promises"
+import { rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { type Address, formatAddress } from "../core/kit/address.ts"
 import { toBase64Url } from "../core/kit/bytes.ts"
@@ -72,7 +72,7 @@ export async function beginMembership(data: string): Promise<MembershipFiles> {
   await makePrivateDirectory(data)
   const files = filesIn(join(data, "membership.partial"))
   await rm(files.authority, { recursive: true, force: true })
-  await mkdir(files.directory, { recursive: true, mode: 0o700 })
+  await makePrivateDirectory(files.directory)
   return files
 }
 
