@@ -151,6 +151,7 @@ export class WorldNode {
   start(bootstrap: readonly Address[]): void {
     this.#life++
     this.isAlive = true
+    this.#planned = NEVER
     this.effects = []
     this.overlay = createOverlay({
       identity: this.identity,

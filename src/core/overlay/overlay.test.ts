@@ -34,3 +34,157 @@ for (const count of [2, 3, 8])
       for (const node of nodes) assert.equal(node.fetch(name), name)
     }
   })
+
+test("a read or write that the dead responsible peer cannot answer goes to the next holder at once", () => {
+  for (const how of ["reset", "silent"] as const) {
+    const world = new World({ seed: 4 })
+    const nodes = world.ring(5)
+    nodes[0]!.store("alice", "old")
+    const [responsible] = nodes[0]!.overlay.holders(nodes[0]!.resource("alice"))
+    const dead = nodes.find(({ id }) => id === responsible)!
+    const asker = nodes.find((node) => !node.overlay.holders(node.resource("alice")).includes(node.id))!
+    dead.crash(how)
+    const started = world.now
+    assert.equal(asker.fetch("alice"), "old", how)
+    assert.ok(world.now - started < (how === "reset" ? 100 : 400), `${how}: ${world.now - started} ms`)
+    const result = asker.store("alice", "new")
+    assert.ok(result.kind === "stored" && result.copies === 3)
+    assert.ok(world.now - started < 3_000, `${how}: ${world.now - started} ms`)
+    for (const node of nodes) if (node !== dead) assert.equal(node.fetch("alice"), "new")
+  }
+})
+
+test("a silent peer is noticed in under three seconds, a reset one within 100 ms", () => {
+  const world = new World({ seed: 5 })
+  const nodes = world.ring(4)
+  const isDown = (node: (typeof nodes)[number], id: string) =>
+    node.effects.some((effect) => effect.kind === "peer-down" && effect.node === id)
+  nodes[1]!.crash("silent")
+  world.run(2_900)
+  for (const node of [nodes[0]!, nodes[2]!, nodes[3]!]) assert.ok(isDown(node, nodes[1]!.id))
+  nodes[2]!.crash("reset")
+  world.run(99)
+  for (const node of [nodes[0]!, nodes[3]!]) assert.ok(isDown(node, nodes[2]!.id))
+})
+
+test("after a death, and after the hold-down, every record has three copies again", () => {
+  const world = new World({ seed: 6 })
+  const nodes = world.ring(6)
+  for (const name of names(60)) nodes[0]!.store(name, name)
+  nodes[3]!.crash()
+  world.run(10_000)
+  const living = nodes.filter(({ isAlive }) => isAlive)
+  for (const name of names(60)) {
+    const holders = living.filter((node) => node.records.has(node.resource(name)))
+    assert.equal(holders.length, 3, name)
+  }
+  for (const node of living) assert.equal(node.overlay.status.short, 0)
+})
+
+test("a peer that leaves hands over: three copies without it, and no read or write fails meanwhile", () => {
+  const world = new World({ seed: 7 })
+  const nodes = world.ring(5)
+  for (const name of names(60)) nodes[0]!.store(name, name)
+  const leaver = nodes[2]!
+  leaver.give({ kind: "leave" })
+  for (let round = 0; !leaver.effects.some(({ kind }) => kind === "left"); round++) {
+    const result = nodes[round % 2]!.store(`meanwhile${round}`, "x")
+    assert.ok(result.kind === "stored")
+    assert.equal(nodes[3]!.fetch(`user${round % 60}`), `user${round % 60}`)
+    assert.equal(nodes[3]!.fetch(`meanwhile${round}`), "x")
+  }
+  leaver.crash()
+  const living = nodes.filter(({ isAlive }) => isAlive)
+  for (const name of names(60)) {
+    assert.equal(living.filter((node) => node.records.has(node.resource(name))).length, 3, name)
+    assert.equal(nodes[4]!.fetch(name), name)
+  }
+  world.run(60_000)
+  for (const node of living) assert.equal(node.overlay.status.peers.length, 3)
+})
+
+test("what is written while a node joins is not lost, nor unreadable for a moment", () => {
+  const world = new World({ seed: 8 })
+  const nodes = world.ring(3)
+  for (const name of names(100)) nodes[0]!.store(name, name)
+  const joiner = world.add()
+  joiner.start([nodes[0]!.address])
+  let written = 0
+  while (joiner.overlay.status.state !== "joined" || written < 40) {
+    const name = `new${written++}`
+    const ticket = nodes[written % 3]!.startStore(name, name)
+    world.run(1)
+    const read = nodes[(written + 1) % 3]!.fetch(`user${written % 100}`)
+    assert.equal(read, `user${written % 100}`)
+    const result = nodes[written % 3]!.answer(ticket, "stored").result
+    assert.ok(result.kind === "stored")
+    assert.equal(nodes[(written + 2) % 3]!.fetch(name), name)
+  }
+  for (let i = 0; i < written; i++) assert.equal(joiner.fetch(`new${i}`), `new${i}`)
+  for (const name of names(100)) assert.equal(joiner.fetch(name), name)
+})
+
+test("a farm that loses power comes back with everything, in whatever order its nodes start", () => {
+  for (const order of [
+    [0, 1, 2, 3],
+    [3, 2, 1, 0],
+    [2, 0, 3, 1],
+  ]) {
+    for (const pause of [0, 700, 3_000]) {
+      const world = new World({ seed: 9 })
+      const nodes = world.ring(4)
+      for (const name of names(30)) nodes[0]!.store(name, name)
+      for (const node of nodes) node.crash()
+      world.run(500)
+      for (const index of order) {
+        nodes[index]!.start(nodes.filter((_, other) => other !== index).map(({ address }) => address))
+        world.run(pause)
+      }
+      world.until(
+        () =>
+          nodes.every(
+            ({ overlay }) => overlay.status.peers.length === 3 && overlay.status.state === "joined",
+          ),
+        "one ring",
+      )
+      for (const node of nodes)
+        for (const name of names(30)) assert.equal(node.fetch(name), name, `${order} ${pause}`)
+    }
+  }
+})
+
+test("a node without data waits for its bootstrap addresses; one with data serves alone and goes on looking", () => {
+  const world = new World({ seed: 10 })
+  const [first] = world.ring(1)
+  first!.store("alice", "here")
+  first!.crash()
+  const fresh = world.add()
+  fresh.start([first!.address])
+  first!.start([{ host: "10.0.0.99", port: 6084 }])
+  world.run(1_500)
+  assert.equal(first!.overlay.status.state, "joined")
+  assert.equal(first!.fetch("alice"), "here")
+  world.until(() => fresh.overlay.status.state === "joined", "joined")
+  assert.equal(fresh.fetch("alice"), "here")
+})
+
+test("two rings that meet become one, and the newest of each value wins", () => {
+  const world = new World({ seed: 11 })
+  const nodes = world.ring(6)
+  for (const name of names(20)) nodes[0]!.store(name, "old")
+  const side = new Map(nodes.map(({ address }, index) => [address.host, index % 2]))
+  world.isCut = (a, b) => side.get(a) !== side.get(b)
+  world.run(10_000)
+  for (const node of nodes) assert.equal(node.overlay.status.peers.length, 2)
+  for (const [index, name] of names(20).entries()) {
+    nodes[0]!.store(name, index % 2 ? "even, later" : "even, earlier")
+    nodes[1]!.store(name, index % 2 ? "odd, earlier" : "odd, later")
+    if (index % 2) nodes[0]!.store(name, "even, later")
+  }
+  world.isCut = () => false
+  world.until(() => nodes.every(({ overlay }) => overlay.status.peers.length === 5), "one ring")
+  world.run(5_000)
+  for (const node of nodes)
+    for (const [index, name] of names(20).entries())
+      assert.equal(node.fetch(name), index % 2 ? "even, later" : "odd, later")
+})

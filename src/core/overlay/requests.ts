@@ -54,14 +54,16 @@ interface Outstanding {
   readonly until: Instant
   hop: NodeId | undefined
   sends: number
+  /** How often its hop was lost: the ring is changing, and the next hop may not know it yet. */
+  losses: number
   timer: Appointment | undefined
 }
 
 /** RFC 6940 §6.2.1: five sends, and never longer than 15 s. */
 const SENDS = 5
 const LIFETIME = seconds(15)
-/** How soon a request for which there is no way is tried again. */
-const NO_WAY_YET = milliseconds(250)
+/** How soon a request is sent again that found no way, or whose way broke. */
+const UNSETTLED = milliseconds(250)
 
 const NAMES = new Map(Object.entries(ErrorCode).map(([name, code]) => [code as number, name as ErrorName]))
 
@@ -101,6 +103,7 @@ export class Requests {
       until: after(this.#fabric.now, patience),
       hop: undefined,
       sends: 0,
+      losses: 0,
       timer: undefined,
     }
     this.#outstanding.set(transaction, outstanding)
@@ -127,7 +130,10 @@ export class Requests {
       const { to } = outstanding.question
       const isBound = to.kind === "node" ? to.node === node || to.via === node : to.via === node
       if (isBound) this.#finish(outstanding, { kind: "lost", cause: `the link to ${node} is lost` })
-      else this.#send(outstanding)
+      else {
+        outstanding.losses++
+        this.#send(outstanding)
+      }
     }
   }
 
@@ -142,7 +148,7 @@ export class Requests {
     this.#leaveHop(outstanding)
     const route = this.#route(outstanding.question.to)
     if (route) {
-      outstanding.sends++
+      if (outstanding.losses === 0) outstanding.sends++
       this.#takeHop(outstanding, route.hop.node)
       const header = this.#messenger.header(outstanding.transaction, route.destination)
       if (!this.#messenger.send(route.hop, header, outstanding.payload)) {
@@ -158,7 +164,8 @@ export class Requests {
       }
     }
     this.#fabric.schedule.cancel(outstanding.timer)
-    const wait = route ? this.#fabric.settings.configuration.overlayReliabilityTimer : NO_WAY_YET
+    const isShaken = route === undefined || outstanding.losses > 0
+    const wait = isShaken ? UNSETTLED : this.#fabric.settings.configuration.overlayReliabilityTimer
     const when = earliest(after(this.#fabric.now, wait), outstanding.until)
     outstanding.timer = this.#fabric.schedule.at(when, () => this.#timedOut(outstanding))
   }
