@@ -161,7 +161,7 @@ export class Provisioning implements Machine<ProvisioningInput, ProvisioningEffe
     // A removed user must ring nowhere: whatever any edge wrote of him is cleared with him.
     const clear = (): ValueToStore[] => {
       if (newest === 0) return []
-      const clearedBefore = Math.max(now, newest) + 1
+      const clearedBefore = Math.max(Math.floor(now), newest) + 1
       return [bindingsToStore(this.#settings.self, { bindings: [], tombstones: [], clearedBefore }, now)]
     }
     const gone = { model: "single", exists: false, value: new Uint8Array() } as const

@@ -25,6 +25,8 @@ export function resourceNameOf(
     return `user name "${user}" is longer than ${LONGEST_USER} characters; choose a shorter one`
   if (!USER.test(user))
     return `user name "${user}" cannot stand in a SIP address; use letters, digits and -_.!~*'()&=+$,;?/`
+  if (/^node-/i.test(user))
+    return `user name "${user}" is reserved: names that begin with "node-" belong to nodes; choose another`
   return { name: `${user}@${domain}`, user }
 }
 
@@ -49,9 +51,12 @@ export function readUsers(hashes: Hashes, domain: string, asked: Asked): NamedUs
     return typeof read === "string" ? badName(read) : { kind: "remove-user", name: read.name }
   }
   const users = []
+  const named = new Set<string>()
   for (const { name, password } of asked.users) {
     const read = resourceNameOf(domain, name)
     if (typeof read === "string") return badName(read)
+    if (named.has(read.name)) return badName(`user ${read.name} is named twice; give each user once`)
+    named.add(read.name)
     users.push({ name: read.name, ha1: secretsOf(hashes, domain, read.user, password) })
   }
   return { kind: "put-users", mode: asked.mode, users }
