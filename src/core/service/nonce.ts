@@ -1,5 +1,6 @@
 import { concat, equalBytes, fromBase64, randomBytes, toBase64Url, toUtf8 } from "../kit/bytes.ts"
 import type { Hashes } from "../kit/crypto.ts"
+import { Hmac } from "../kit/hmac.ts"
 import { LIMITS } from "../kit/limits.ts"
 import type { Random } from "../kit/random.ts"
 import { type Duration, type Instant, minutes, seconds } from "../kit/time.ts"
@@ -17,8 +18,7 @@ const LABEL = toUtf8("carillon nonce 1")
 
 /** Digest nonces that every node of the fabric can verify: time, salt and a truncated HMAC. RFC 7616 §3.3, §5.4. */
 export class Nonces {
-  readonly #hashes: Hashes
-  readonly #key: Uint8Array
+  readonly #hmac: Hmac
   readonly #random: Random
   // Two generations, so that forgetting costs nothing: the older is dropped when the newer is as old as a nonce lives.
   #counts = new Map<string, number>()
@@ -27,8 +27,7 @@ export class Nonces {
 
   /** `key`: 32 bytes that all nodes share. */
   constructor(hashes: Hashes, key: Uint8Array, random: Random) {
-    this.#hashes = hashes
-    this.#key = key
+    this.#hmac = new Hmac(hashes, key)
     this.#random = random
   }
 
@@ -69,6 +68,6 @@ export class Nonces {
   }
 
   #mac(clear: Uint8Array): Uint8Array {
-    return this.#hashes.hmacSha256(this.#key, concat(LABEL, clear)).subarray(0, MAC_BYTES)
+    return this.#hmac.of(LABEL, clear).subarray(0, MAC_BYTES)
   }
 }

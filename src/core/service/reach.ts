@@ -34,4 +34,4 @@ function isBehindNat(request: Pick<SipMessage, "headers">, contact: string, { re
 }
 
 const isOtherAddress = (host: string, source: string): boolean =>
-  ipBytes(host) !== undefined && !sameHost(host, source)
+  host !== source && ipBytes(host) !== undefined && !sameHost(host, source)

@@ -173,6 +173,71 @@ describe("A call", () => {
   })
 })
 
+describe("A user's phones", () => {
+  test("ring all at once, and one instance by its newest flow that works", () => {
+    const farm = farmOf(1)
+    const node = farm.nodes[0]!
+    const alice = farm.phone("alice", "UDP", "192.0.2.1")
+    const desk = farm.phone("bob", "UDP", "192.0.2.2")
+    desk.register(node, { callId: "desk" })
+    const flows = [40_001, 40_002].map((port, index) => {
+      const flow = farm.phone("bob", "TCP", "192.0.2.3", port)
+      const contact = `${flow.contact};+sip.instance="<urn:uuid:1>";reg-id=${index + 1}`
+      flow.register(node, { callId: `flow-${index}`, contact })
+      flow.inbox.length = 0
+      farm.advance(1)
+      return flow
+    })
+    alice.ask(node, "INVITE", { uri: BOB, callId: "c1" })
+    desk.got("INVITE")
+    flows[1]!.got("INVITE")
+    assert.deepEqual(flows[0]!.inbox, [])
+    flows[1]!.hangUpConnection(node)
+    alice.ask(node, "INVITE", { uri: BOB, callId: "c2" })
+    assert.match(flows[0]!.got("INVITE"), /^Call-ID: c2\r$/m)
+  })
+
+  test("behind a proxy are reached by the Path that it registered them with", () => {
+    const farm = farmOf(1)
+    const node = farm.nodes[0]!
+    const alice = farm.phone("alice", "UDP", "192.0.2.1")
+    const bob = farm.phone("bob", "UDP", "192.0.2.2")
+    const path = "<sip:token@198.51.100.1;lr>"
+    const accepted = bob.register(node, {
+      contact: "<sip:bob@192.168.1.9>",
+      headers: [`Path: ${path}`, "Supported: path"],
+    })
+    assert.deepEqual(valuesIn(accepted, "Path"), [path])
+    alice.ask(node, "INVITE", { uri: BOB, callId: "c1" })
+    const [sent] = node.lost
+    assert.ok(sent?.hop.kind === "address" && sent.hop.address.host === "198.51.100.1")
+    assert.match(sent.text, /^INVITE sip:bob@192\.168\.1\.9 SIP/)
+    assert.deepEqual(valuesIn(sent.text, "Route"), [path])
+  })
+
+  test("that subscribe are notified by their flow, and each NOTIFY records its route", () => {
+    const farm = farmOf(1)
+    const node = farm.nodes[0]!
+    const alice = farm.phone("alice", "TCP", "192.0.2.1", 40_001)
+    const bob = farm.phone("bob", "UDP", "192.0.2.2")
+    bob.register(node)
+    alice.ask(node, "SUBSCRIBE", { uri: BOB, to: `<${BOB}>`, callId: "sub", headers: ["Event: dialog"] })
+    const subscribe = bob.got("SUBSCRIBE")
+    const routes = valuesIn(subscribe, "Record-Route").map((route) => `Route: ${route}`)
+    bob.send(
+      node,
+      bob.text("NOTIFY", {
+        uri: bare(alice.contact),
+        from: `<${BOB}>;tag=bob`,
+        to: valuesIn(subscribe, "From")[0]!,
+        callId: "sub",
+        headers: [...routes, "Event: dialog", "Subscription-State: active"],
+      }),
+    )
+    assert.equal(valuesIn(alice.got("NOTIFY"), "Record-Route").length, 2)
+  })
+})
+
 describe("Trust", () => {
   test("a From in our domain has to prove itself, and only as itself", () => {
     const farm = farmOf(1)

@@ -2,6 +2,7 @@ import type { Address } from "../kit/address.ts"
 import { concat, equalBytes, fromBase64, randomBytes, toBase64Url, toUtf8 } from "../kit/bytes.ts"
 import type { Hashes } from "../kit/crypto.ts"
 import { fromHex, toHex } from "../kit/hex.ts"
+import { Hmac } from "../kit/hmac.ts"
 import { formatIp, ipBytes } from "../kit/ip.ts"
 import type { Random } from "../kit/random.ts"
 import type { Flow } from "../sip/transport.ts"
@@ -40,8 +41,7 @@ export const EDGE_DIGITS = 2 * EDGE_BYTES
  * no other. One in a binding is bound to nothing, and is honoured from nodes of the fabric only.
  */
 export class Tokens {
-  readonly #hashes: Hashes
-  readonly #key: Uint8Array
+  readonly #hmac: Hmac
   readonly #edge: Uint8Array
   readonly #life: Uint8Array
 
@@ -49,8 +49,7 @@ export class Tokens {
     settings: { readonly hashes: Hashes; readonly fabricKey: Uint8Array; readonly node: string },
     random: Random,
   ) {
-    this.#hashes = settings.hashes
-    this.#key = settings.fabricKey
+    this.#hmac = new Hmac(settings.hashes, settings.fabricKey)
     this.#edge = fromHex(settings.node).subarray(0, EDGE_BYTES)
     this.#life = randomBytes(random, LIFE_BYTES)
   }
@@ -102,8 +101,7 @@ export class Tokens {
   }
 
   #mac(payload: Uint8Array, callId: string): Uint8Array {
-    const text = concat(LABEL, payload, toUtf8(callId))
-    return this.#hashes.hmacSha256(this.#key, text).subarray(0, MAC_BYTES)
+    return this.#hmac.of(LABEL, payload, toUtf8(callId)).subarray(0, MAC_BYTES)
   }
 }
 
