@@ -27,7 +27,7 @@ function toLatin1ByByte(bytes: Uint8Array): string {
 
 export const toUtf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-/** The text of UTF-8 bytes; undefined where they are not UTF-8. */
+/** The text of UTF-8 bytes, a byte order mark included; undefined where they are not UTF-8. */
 export function fromUtf8(bytes: Uint8Array): string | undefined {
   try {
     return strictUtf8.decode(bytes)
@@ -36,7 +36,7 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true })
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { cryptography, NODES, NOW } from "../../../test/support/fabric-records.ts"
+import { fakeAuthority } from "../identity/fake-cryptography.ts"
+import type { Instant } from "../kit/time.ts"
+import type { OverlayStatus } from "../overlay/interface.ts"
+import type { NodeSettings } from "./interface.ts"
+import { describeNode } from "./status.ts"
+
+const [SELF, PEER, THIRD] = NODES
+const authority = fakeAuthority(cryptography, { overlay: "example.org", seed: 1 })
+const DAY = 86_400_000
+
+const identity = authority.issue({
+  nodeId: SELF,
+  roles: ["registrar", "proxy"],
+  notAfter: (NOW + 10 * DAY - 1) as Instant,
+})
+const peerOf = (node: typeof SELF, roles: readonly string[]) => ({
+  node,
+  certificate: authority.issue({ nodeId: node, roles }).certificate,
+  address: { host: "192.0.2.2", port: 6084 },
+  linked: true,
+})
+
+const sip = { pendingInvites: 1, pendingTransactions: 2, answeredCalls: 3, registrations: 4 }
+
+const overlay: OverlayStatus = {
+  state: "joined",
+  peers: [peerOf(PEER, ["registrar"]), { ...peerOf(THIRD, []), address: undefined }],
+  held: 30,
+  responsibleFor: 10,
+  short: 0,
+}
+
+function describe(more: Partial<OverlayStatus> = {}) {
+  const settings: Pick<NodeSettings, "identity" | "advertised" | "version"> & {
+    readonly configuration: Pick<NodeSettings["configuration"], "sipDomain" | "instanceName">
+  } = {
+    identity,
+    advertised: { host: "2001:db8::1", port: 6084 },
+    version: "0.1.0",
+    configuration: { sipDomain: "example.org", instanceName: "farm.example.org" },
+  }
+  return describeNode({
+    settings: settings as NodeSettings,
+    overlay: { ...overlay, ...more },
+    sip,
+    health: { state: "healthy" },
+    started: NOW - 61_999,
+    now: NOW,
+  })
+}
+
+test("a node describes itself and all it knows of the fabric", () => {
+  assert.deepEqual(describe(), {
+    version: "0.1.0",
+    node: SELF,
+    domain: "example.org",
+    overlay: "farm.example.org",
+    health: { state: "healthy" },
+    uptimeSeconds: 61,
+    advertised: "[2001:db8::1]:6084",
+    roles: ["registrar", "proxy"],
+    nodes: [
+      { node: SELF, address: "[2001:db8::1]:6084", roles: ["registrar", "proxy"], self: true },
+      { node: PEER, address: "192.0.2.2:6084", roles: ["registrar"], self: false },
+      { node: THIRD, address: "unknown", roles: [], self: false },
+    ],
+    roleCounts: { registrar: 2, proxy: 1 },
+    mayDie: 2,
+    records: { held: 30, due: 10, short: 0 },
+    sip,
+    certificateDaysLeft: 9,
+  })
+})
+
+test("two more nodes may die, one while records are short, and never the last one", () => {
+  const peers = [...overlay.peers, peerOf(NODES[1], []), peerOf(NODES[2], [])]
+  const mayDie = (others: number, short: number) => describe({ peers: peers.slice(0, others), short }).mayDie
+  assert.deepEqual([mayDie(0, 0), mayDie(1, 0), mayDie(2, 0), mayDie(4, 0)], [0, 1, 2, 2])
+  assert.deepEqual([mayDie(0, 1), mayDie(1, 1), mayDie(2, 1), mayDie(4, 7)], [0, 1, 1, 1])
+})
