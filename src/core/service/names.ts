@@ -29,7 +29,7 @@ export class Names {
    */
   isOurs(uri: Uri, arrivedBy: Transport): uri is SipUri {
     if (uri.kind !== "sip") return false
-    const { domain } = this.#settings
+    const domain = bare(this.#settings.domain)
     const host = bare(uri.host)
     if (uri.port !== undefined && this.#known().has(`${host}:${uri.port}`)) return true
     if (host !== domain && !this.#known().has(host)) return false
