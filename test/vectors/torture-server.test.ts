@@ -52,7 +52,7 @@ const bindingTo = (contact: string) => ({
 })
 
 /** Anything but a refusal of the message as such: its sender is asked who he is, or told who or what is not there. */
-const GOES_ON = [200, 401, 403, 404, 405, 407, 480]
+const GOES_ON = [200, 401, 403, 404, 405, 407, 480, 481]
 
 for (const message of TORTURE) {
   const { name, section, serverVerdict } = message
