@@ -127,6 +127,7 @@ export class WorldNode {
   readonly answers = new Map<Ticket, OverlayEffect>()
   readonly #disk = new Map<string, StorageChange>()
   readonly #wires = new Map<LinkId, Wire>()
+  readonly #raw = new Map<LinkId, Uint8Array[]>()
   readonly #host: string
   #life = 0
   #planned = NEVER
@@ -243,9 +244,15 @@ export class WorldNode {
     )
   }
 
+  /** What was sent on a link that was opened by `openRaw`. */
+  sent(link: LinkId): readonly Uint8Array[] {
+    return this.#raw.get(link) ?? []
+  }
+
   /** What a stranger sends: for links that are not made by the overlay. */
   openRaw(certificate: Uint8Array): LinkId {
     const link = this.world.newLinkId()
+    this.#raw.set(link, [])
     this.give({
       kind: "link-opened",
       link,
@@ -326,6 +333,7 @@ export class WorldNode {
   }
 
   #send(link: LinkId, bytes: Uint8Array): void {
+    this.#raw.get(link)?.push(bytes)
     const wire = this.#wires.get(link)
     if (!wire?.isOpen) return
     const there = wire.ends.find(({ id }) => id !== link)!

