@@ -7,7 +7,7 @@ import type { Instant } from "../core/kit/time.ts"
 /** All that happened, as one hash: two runs of a seed are the same run, or the hash tells. */
 export class EventLog {
   readonly #hashes: Hashes
-  #hash = new Uint8Array(32)
+  #hash: Uint8Array = new Uint8Array(32)
   #pending = ""
   #events = 0
 
@@ -29,13 +29,17 @@ export class EventLog {
     this.note(now, who, `${level} ${event} ${JSON.stringify(fields)}`)
   }
 
+  /** Asking changes nothing. */
   digest(): string {
-    this.#fold()
-    return toHex(this.#hash)
+    return toHex(this.#folded())
   }
 
   #fold(): void {
-    this.#hash = new Uint8Array(this.#hashes.sha256(concat(this.#hash, toUtf8(this.#pending))))
+    this.#hash = this.#folded()
     this.#pending = ""
+  }
+
+  #folded(): Uint8Array {
+    return this.#hashes.sha256(concat(this.#hash, toUtf8(this.#pending)))
   }
 }

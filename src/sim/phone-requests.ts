@@ -21,6 +21,28 @@ export interface Draft {
   readonly body?: Uint8Array
 }
 
+/** A dialog, as far as a phone needs it. RFC 3261 §12. */
+export interface Dialog {
+  /** From and To as this end writes them. */
+  readonly local: string
+  readonly remote: string
+  readonly target: string
+  readonly routes: readonly string[]
+  readonly cseq: number
+}
+
+/** A request inside a dialog, with the dialog's CSeq. */
+export const draftWithin = (dialog: Dialog, callId: string, method: string): Draft => ({
+  method,
+  uri: dialog.target,
+  from: dialog.local,
+  to: dialog.remote,
+  callId,
+  cseq: dialog.cseq,
+  routes: dialog.routes,
+  extra: [],
+})
+
 export interface Sender {
   readonly address: Address
   readonly transport: Transport

@@ -6,7 +6,9 @@ import type { Random } from "../core/kit/random.ts"
 import { after, type Duration, earliest, type Instant, milliseconds, NEVER } from "../core/kit/time.ts"
 import { callIdOf, contactsOf, cseqOf, fromOf, tagOf, toOf, valuesOf } from "../core/sip/fields.ts"
 import { type Headers, isFinal, type SipRequest, type SipResponse } from "../core/sip/message.ts"
+import { parseNameAddress } from "../core/sip/name-address.ts"
 import { parseMessage } from "../core/sip/parse.ts"
+import { SipParseError } from "../core/sip/parse-error.ts"
 import { makeResponse } from "../core/sip/respond.ts"
 import { serializeMessage } from "../core/sip/serialize.ts"
 import type { Flow, Hop, Transport } from "../core/sip/transport.ts"
@@ -16,7 +18,9 @@ import {
   answerChallenge,
   branchOfRequest,
   type Credentials,
+  type Dialog,
   type Draft,
+  draftWithin,
   remoteTarget,
   requestOf,
   tagged,
@@ -63,18 +67,6 @@ export type UserAgentEffect =
       readonly status: number
     }
 
-/** A dialog, as far as a phone needs it. RFC 3261 §12. */
-interface Dialog {
-  readonly call: string
-  readonly local: string
-  readonly remote: string
-  readonly target: string
-  readonly routes: readonly string[]
-  cseq: number
-  /** The ACK for a 2xx, to be said again whenever that comes again. */
-  readonly ack: SipRequest | undefined
-}
-
 /** A request of ours that may yet be challenged. */
 interface Asked {
   readonly draft: Draft
@@ -96,9 +88,12 @@ interface Unconfirmed {
   readonly response: SipResponse
   repeatAt: Instant
   interval: Duration
+  readonly giveUpAt: Instant
 }
 
 const T1 = milliseconds(500)
+/** How long a 2xx waits for its ACK. RFC 3261 §13.3.1.4. */
+const PATIENCE = milliseconds(64 * T1)
 
 /** A phone: registers, calls, answers and hangs up. For scenarios, and for tests over real sockets. */
 export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
@@ -107,7 +102,8 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
   readonly #asked = new Map<string, Asked>()
   readonly #ringing = new Map<string, Ringing>()
   readonly #unconfirmed = new Map<string, Unconfirmed>()
-  readonly #dialogs = new Map<string, Dialog>()
+  /** With the ACK for a 2xx, to be said again whenever that comes again. */
+  readonly #dialogs = new Map<string, Dialog & { readonly ack?: SipRequest }>()
   readonly #registerCallId: string
   #registerCSeq = 0
   #nonceCount = 0
@@ -120,14 +116,14 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
 
   get deadline(): Instant {
     const accepts = [...this.#ringing.values()].map(({ acceptAt }) => acceptAt)
-    const repeats = [...this.#unconfirmed.values()].map(({ repeatAt }) => repeatAt)
+    const repeats = [...this.#unconfirmed.values()].flatMap(({ repeatAt, giveUpAt }) => [repeatAt, giveUpAt])
     return earliest(this.#layer.deadline, ...accepts, ...repeats)
   }
 
   handle(input: UserAgentInput, now: Instant): readonly UserAgentEffect[] {
     switch (input.kind) {
       case "received":
-        return this.#perform(this.#layer.handle({ ...input, message: parseMessage(input.bytes) }, now), now)
+        return this.#received(input, now)
       case "send-failed":
       case "flow-closed":
         return this.#perform(this.#layer.handle(input, now), now)
@@ -145,13 +141,25 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     for (const [call, { acceptAt }] of [...this.#ringing]) {
       if (acceptAt <= now) effects.push(...this.#accept(call, now))
     }
-    for (const unconfirmed of this.#unconfirmed.values()) {
-      if (unconfirmed.repeatAt > now) continue
-      unconfirmed.interval = Math.min(2 * unconfirmed.interval, 4_000) as Duration
-      unconfirmed.repeatAt = after(now, unconfirmed.interval)
-      effects.push(...this.#respond(unconfirmed.server, unconfirmed.response, now))
+    for (const [call, unconfirmed] of [...this.#unconfirmed]) {
+      if (unconfirmed.giveUpAt <= now) effects.push(...this.#hangUp(call, now))
+      else if (unconfirmed.repeatAt <= now) {
+        unconfirmed.interval = Math.min(2 * unconfirmed.interval, 4_000) as Duration
+        unconfirmed.repeatAt = after(now, unconfirmed.interval)
+        effects.push(...this.#respond(unconfirmed.server, unconfirmed.response, now))
+      }
     }
     return effects
+  }
+
+  /** What is no SIP, such as the empty lines that keep a NAT open, is passed over. */
+  #received(input: Extract<UserAgentInput, { kind: "received" }>, now: Instant): readonly UserAgentEffect[] {
+    try {
+      return this.#perform(this.#layer.handle({ ...input, message: parseMessage(input.bytes) }, now), now)
+    } catch (error) {
+      if (error instanceof SipParseError) return NOTHING
+      throw error
+    }
   }
 
   #register(lifetime: number, everything: boolean, now: Instant): readonly UserAgentEffect[] {
@@ -201,21 +209,15 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
   #called(call: string, response: SipResponse | undefined, sent: Draft): readonly UserAgentEffect[] {
     const answered: UserAgentEffect = { kind: "call-answered", call, status: response?.status ?? 408 }
     if (response === undefined || response.status >= 300) return [answered]
-    const routes = [...valuesOf(response, "Record-Route")].reverse()
-    const [local, remote] = [response.headers.first("From")!, response.headers.first("To")!]
-    const uri = remoteTarget(response) ?? sent.uri
-    const { cseq } = sent
-    const ack = requestOf(this.settings, {
-      method: "ACK",
-      uri,
-      from: local,
-      to: remote,
-      callId: call,
-      cseq,
-      routes,
-      extra: [],
-    })
-    this.#dialogs.set(call, { call, local, remote, target: uri, routes, cseq, ack })
+    const dialog: Dialog = {
+      local: response.headers.first("From")!,
+      remote: response.headers.first("To")!,
+      target: remoteTarget(response) ?? sent.uri,
+      routes: [...valuesOf(response, "Record-Route")].reverse(),
+      cseq: sent.cseq,
+    }
+    const ack = requestOf(this.settings, draftWithin(dialog, call, "ACK"))
+    this.#dialogs.set(call, { ...dialog, ack })
     return [this.#send(ack), answered]
   }
 
@@ -235,14 +237,8 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     const { draft, attempts, done } = asked
     if (response !== undefined && attempts < 2) {
       const { hashes } = this.settings
-      const retry = answerChallenge(
-        hashes,
-        this.settings,
-        draft,
-        response,
-        ++this.#nonceCount,
-        this.#token("c"),
-      )
+      const [count, cnonce] = [++this.#nonceCount, this.#token("c")]
+      const retry = answerChallenge(hashes, this.settings, draft, response, count, cnonce)
       if (retry !== undefined) return this.#ask(retry, now, done, attempts + 1)
     }
     return done(response, draft)
@@ -281,14 +277,26 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     if (request.method === "INVITE" && tagOf(toOf(request)) === undefined)
       return this.#invited(server, request, now)
     if (request.method === "BYE") {
-      const known = this.#dialogs.delete(call)
+      const known = this.#isPartner(call, request)
       const status = known ? 200 : 481
+      if (known) this.#forget(call)
       const answer = this.#respond(server, makeResponse(request, status), now)
       return known ? [...answer, { kind: "call-ended", call, by: "them", status }] : answer
     }
     const inDialog = this.#dialogs.has(call)
     const status = request.method === "OPTIONS" || inDialog ? 200 : 501
     return this.#respond(server, makeResponse(request, status, undefined, this.#contactHeader()), now)
+  }
+
+  /** Whether the request comes from the other end of that call, and not from another fork of it. */
+  #isPartner(call: string, request: SipRequest): boolean {
+    const remote = this.#dialogs.get(call)?.remote
+    return remote !== undefined && tagOf(parseNameAddress(remote)) === tagOf(fromOf(request))
+  }
+
+  #forget(call: string): void {
+    this.#dialogs.delete(call)
+    this.#unconfirmed.delete(call)
   }
 
   #invited(server: ServerKey, request: SipRequest, now: Instant): readonly UserAgentEffect[] {
@@ -311,15 +319,14 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     const { server, request, toTag } = this.#ringing.get(call)!
     this.#ringing.delete(call)
     const response = makeResponse(request, 200, undefined, { toTag, ...this.#contactHeader() })
-    this.#unconfirmed.set(call, { server, response, repeatAt: after(now, T1), interval: T1 })
+    const giveUpAt = after(now, PATIENCE)
+    this.#unconfirmed.set(call, { server, response, repeatAt: after(now, T1), interval: T1, giveUpAt })
     this.#dialogs.set(call, {
-      call,
       local: response.headers.first("To")!,
       remote: request.headers.first("From")!,
       target: remoteTarget(request) ?? "",
       routes: valuesOf(request, "Record-Route"),
       cseq: 1,
-      ack: undefined,
     })
     return this.#respond(server, response, now)
   }
@@ -346,18 +353,8 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
   #hangUp(call: string, now: Instant): readonly UserAgentEffect[] {
     const dialog = this.#dialogs.get(call)
     if (dialog === undefined) return [{ kind: "call-ended", call, by: "us", status: 481 }]
-    this.#dialogs.delete(call)
-    const { local: from, remote: to, target: uri, routes } = dialog
-    const draft: Draft = {
-      method: "BYE",
-      uri,
-      from,
-      to,
-      callId: call,
-      cseq: dialog.cseq + 1,
-      routes,
-      extra: [],
-    }
+    this.#forget(call)
+    const draft = draftWithin({ ...dialog, cseq: dialog.cseq + 1 }, call, "BYE")
     return this.#ask(draft, now, (response) => [
       { kind: "call-ended", call, by: "us", status: response?.status ?? 408 },
     ])
