@@ -2,6 +2,7 @@ import type { Certificate } from "../identity/certificate.ts"
 import type { NodeId } from "../identity/node-id.ts"
 import { type Address, formatAddress } from "../kit/address.ts"
 import { FormatError } from "../kit/errors.ts"
+import { fromHex } from "../kit/hex.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { after, type Duration, type Instant, milliseconds, seconds } from "../kit/time.ts"
 import { Framing } from "../link/framing.ts"
@@ -13,6 +14,8 @@ export interface Link {
   readonly id: LinkId
   readonly node: NodeId
   readonly certificate: Certificate
+  /** Its fingerprint, as SignerIdentity has it. */
+  readonly certificateHash: Uint8Array
   readonly framing: Framing
   /** Which end opened the connection. */
   readonly opener: NodeId
@@ -138,6 +141,7 @@ export class LinkPool {
       id,
       node,
       certificate,
+      certificateHash: fromHex(certificate.fingerprint),
       framing: new Framing(this.#fabric.settings.configuration.maxMessageSize),
       opener: attempt ? this.#fabric.self : node,
       heard: this.#fabric.now,

@@ -1,5 +1,6 @@
 import type { Certificate } from "../identity/certificate.ts"
 import type { NodeId } from "../identity/node-id.ts"
+import { equalBytes } from "../kit/bytes.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { count } from "../kit/log.ts"
 import { ErrorCode, type ErrorName, MessageCode } from "../reload/codes.ts"
@@ -243,7 +244,7 @@ export class Messenger {
     const isDirect =
       header.via.length === 0 &&
       identity.kind === "cert-hash" &&
-      matches(identity.hash, link.certificate.fingerprint)
+      equalBytes(identity.hash, link.certificateHash)
     const { body } = read.contents
     const isCopy = body.kind === "store-req" && body.replicaNumber > 0
     if (isDirect && (isCopy || !isRequest(body))) return link.certificate
@@ -289,10 +290,3 @@ const codeOf = (payload: Uint8Array): number => ((payload[0] ?? 0) << 8) | (payl
 
 /** Whether `a` comes before `b` in a sequence that wraps. RFC 6940 §6.3.2.1. */
 const isOlder = (a: number, b: number): boolean => ((b - a) & 0xffff) < 0x8000
-
-function matches(hash: Uint8Array, fingerprint: string): boolean {
-  if (2 * hash.length !== fingerprint.length) return false
-  for (let i = 0; i < hash.length; i++)
-    if (hash[i] !== Number.parseInt(fingerprint.slice(2 * i, 2 * i + 2), 16)) return false
-  return true
-}
