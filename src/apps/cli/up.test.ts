@@ -43,7 +43,9 @@ async function up(...options: readonly string[]) {
   return { child, ended, out, url, run }
 }
 
-test("one command makes a fabric of one that serves, keeps its users, and stops when it is told to", async () => {
+test("one command makes a fabric of one that serves, keeps its users, and stops when it is told to", {
+  timeout: 60_000,
+}, async () => {
   const node = await up("--domain", "bells.example", "--user", "alice:secret")
   assert.match(node.out, /fabric bells\.example: a new fabric/)
   assert.match(node.out, /^\d+ +UDP, TCP +SIP: phones$/m)

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander"
 import type { Daemon } from "../../daemon/daemon.ts"
+import type { UpOptions } from "../../daemon/options.ts"
 import { ExitCode } from "../outcome.ts"
 import type { Stage } from "../stage.ts"
 import type { Terminal } from "../terminal.ts"
@@ -42,20 +43,31 @@ export function addUp(parent: Command, stage: Stage): void {
 const collect = (value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value]
 
 /** Runs until a signal ends it. */
-async function up(
-  commandLine: Readonly<Record<string, unknown>>,
-  { terminal, version }: Stage,
-): Promise<ExitCode> {
+async function up(commandLine: Readonly<Record<string, unknown>>, stage: Stage): Promise<ExitCode> {
   const { readUpOptions } = await import("../up/settings.ts")
-  const options = await readUpOptions(commandLine, terminal.environment)
+  const options = await readUpOptions(commandLine, stage.terminal.environment)
   const { startDaemon } = await import("../../daemon/daemon.ts")
-  const daemon = await startDaemon(options, version)
+  const daemon = await startDaemon(options, stage.version)
+  try {
+    return await attend(daemon, options, stage, commandLine["json"] === true)
+  } catch (error) {
+    await daemon.stop()
+    throw error
+  }
+}
+
+/** Tells the operator what goes on, from open ports to the end. */
+async function attend(
+  daemon: Daemon,
+  options: UpOptions,
+  { terminal, version }: Stage,
+  isJson: boolean,
+): Promise<ExitCode> {
   const ended = untilSignal(daemon, terminal)
   for (const note of daemon.notes) terminal.remark(`note: ${note}`)
-  const isJson = commandLine["json"] === true
   const invite = await inviteFrom(daemon)
-  if (!isJson)
-    for (const line of describeDaemon(daemon, version, options.data, secondNode(invite))) terminal.print(line)
+  const greeting = isJson ? [] : describeDaemon(daemon, version, options.data, secondNode(invite))
+  for (const line of greeting) terminal.print(line)
   const patience = setTimeout(() => {
     terminal.remark("still joining: waiting for other nodes of the fabric; the log says which do not answer")
   }, JOINING_SURPRISES)
@@ -69,9 +81,7 @@ async function up(
       isJson ? JSON.stringify(factsOf(daemon, version, invite, seconds)) : `ready in ${seconds} s`,
     )
   })
-  const code = await ended
-  clearTimeout(patience)
-  return code
+  return ended.finally(() => clearTimeout(patience))
 }
 
 /** An invite, or why there is none. */

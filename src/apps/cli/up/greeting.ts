@@ -36,7 +36,12 @@ export function factsOf(
 }
 
 /** What `up` prints once its ports are open: what is where, and what to do next. */
-export function describeDaemon(daemon: DaemonFacts, version: string, secondNode: string): readonly string[] {
+export function describeDaemon(
+  daemon: DaemonFacts,
+  version: string,
+  data: string,
+  secondNode: string,
+): readonly string[] {
   const { ports, http, advertised, domain } = daemon
   const isLoopback = /^127\.|^::1$/.test(http.host)
   const rows = [
