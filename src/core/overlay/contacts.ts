@@ -96,6 +96,11 @@ export class Contacts {
     this.#fabric.schedule.cancel(this.#appointment)
   }
 
+  /** There is nobody to look for: whatever addresses we were given were our own. */
+  get isEmpty(): boolean {
+    return this.#contacts.size === 0
+  }
+
   /** Every address has been tried, and there is none with an answer. */
   get areAllSilent(): boolean {
     return this.#contacts.values().every(({ failures }) => failures > 0)

@@ -131,7 +131,7 @@ export class Membership {
     }
     const waited = after(stage.since, ALONE_AFTER) <= now || this.#contacts.areAllSilent
     if (this.#links.size === 0) {
-      if (this.#hasData && waited) this.#join()
+      if ((this.#hasData && waited) || this.#contacts.isEmpty) this.#join()
       return
     }
     const isQuiet = stage.linkedAt !== undefined && after(stage.linkedAt, SILENT_AFTER) <= now

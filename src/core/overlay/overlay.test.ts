@@ -167,6 +167,13 @@ test("a node without data waits for its bootstrap addresses; one with data serve
   assert.equal(fresh.fetch("alice"), "here")
 })
 
+test("a node whose only bootstrap address is its own is the first", () => {
+  const world = new World({ seed: 12 })
+  const node = world.add()
+  node.start([node.address])
+  world.until(() => node.overlay.status.state === "joined", "joined", 1_000)
+})
+
 test("two rings that meet become one, and the newest of each value wins", () => {
   const world = new World({ seed: 11 })
   const nodes = world.ring(6)
