@@ -53,7 +53,7 @@ export type UserAgentInput =
 
 export type UserAgentEffect =
   | { readonly kind: "send"; readonly id: string; readonly hop: Hop; readonly bytes: Uint8Array }
-  /** The final answer to a REGISTER; 408 where none came. */
+  /** The final answer to a REGISTER; 408 where none came, 503 where it could not be sent. */
   | { readonly kind: "registered"; readonly status: number; readonly contacts: readonly string[] }
   | { readonly kind: "ringing"; readonly call: string; readonly caller: string }
   /** The final answer to a call of ours; 408 where none came, 503 where it could not be sent. */
@@ -67,12 +67,18 @@ export type UserAgentEffect =
       readonly status: number
     }
 
+/** No answer came in time, or the request could not be sent. */
+interface Silence {
+  readonly kind: "silence"
+  readonly status: 408 | 503
+}
+
 /** A request of ours that may yet be challenged. */
 interface Asked {
   readonly draft: Draft
   readonly attempts: number
-  /** Undefined: no answer came. The draft is the one that was answered. */
-  readonly done: (response: SipResponse | undefined, draft: Draft) => readonly UserAgentEffect[]
+  /** `outcome` where no answer came: the status that stands for that. The draft is the one that was answered. */
+  readonly done: (outcome: SipResponse | Silence, draft: Draft) => readonly UserAgentEffect[]
 }
 
 interface Ringing {
@@ -179,11 +185,11 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
         ["Expires", String(lifetime)],
       ],
     }
-    return this.#ask(draft, now, (response, { cseq }) => {
+    return this.#ask(draft, now, (outcome, { cseq }) => {
       this.#registerCSeq = cseq
-      const listed = response === undefined ? [] : contactsOf(response)
+      const listed = outcome.kind === "silence" ? [] : contactsOf(outcome)
       const contacts = listed === "*" ? [] : listed.map(({ uri }) => uri)
-      return [{ kind: "registered", status: response?.status ?? 408, contacts }]
+      return [{ kind: "registered", status: outcome.status, contacts }]
     })
   }
 
@@ -203,17 +209,17 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
       ],
       body: toUtf8(`v=0\r\no=- 1 1 IN IP4 ${this.settings.address.host}\r\ns=-\r\nt=0 0\r\n`),
     }
-    return this.#ask(draft, now, (response, sent) => this.#called(call, response, sent))
+    return this.#ask(draft, now, (outcome, sent) => this.#called(call, outcome, sent))
   }
 
-  #called(call: string, response: SipResponse | undefined, sent: Draft): readonly UserAgentEffect[] {
-    const answered: UserAgentEffect = { kind: "call-answered", call, status: response?.status ?? 408 }
-    if (response === undefined || response.status >= 300) return [answered]
+  #called(call: string, outcome: SipResponse | Silence, sent: Draft): readonly UserAgentEffect[] {
+    const answered: UserAgentEffect = { kind: "call-answered", call, status: outcome.status }
+    if (outcome.kind === "silence" || outcome.status >= 300) return [answered]
     const dialog: Dialog = {
-      local: response.headers.first("From")!,
-      remote: response.headers.first("To")!,
-      target: remoteTarget(response) ?? sent.uri,
-      routes: [...valuesOf(response, "Record-Route")].reverse(),
+      local: outcome.headers.first("From")!,
+      remote: outcome.headers.first("To")!,
+      target: remoteTarget(outcome) ?? sent.uri,
+      routes: [...valuesOf(outcome, "Record-Route")].reverse(),
       cseq: sent.cseq,
     }
     const ack = requestOf(this.settings, draftWithin(dialog, call, "ACK"))
@@ -229,19 +235,19 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     return this.#perform(this.#layer.handle({ kind: "start", branch, request, hop: this.#hop() }, now), now)
   }
 
-  #answered(branch: string, response: SipResponse | undefined, now: Instant): readonly UserAgentEffect[] {
+  #answered(branch: string, outcome: SipResponse | Silence, now: Instant): readonly UserAgentEffect[] {
     const asked = this.#asked.get(branch)
-    if (asked === undefined) return response === undefined ? NOTHING : this.#repeated(response)
-    if (response !== undefined && !isFinal(response)) return NOTHING
+    if (asked === undefined) return outcome.kind === "silence" ? NOTHING : this.#repeated(outcome)
+    if (!isFinal(outcome)) return NOTHING
     this.#asked.delete(branch)
     const { draft, attempts, done } = asked
-    if (response !== undefined && attempts < 2) {
+    if (outcome.kind === "response" && attempts < 2) {
       const { hashes } = this.settings
       const [count, cnonce] = [++this.#nonceCount, this.#token("c")]
-      const retry = answerChallenge(hashes, this.settings, draft, response, count, cnonce)
+      const retry = answerChallenge(hashes, this.settings, draft, outcome, count, cnonce)
       if (retry !== undefined) return this.#ask(retry, now, done, attempts + 1)
     }
-    return done(response, draft)
+    return done(outcome, draft)
   }
 
   /** A 2xx that came again wants its ACK again. RFC 3261 §13.2.2.4. */
@@ -260,8 +266,10 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
           return this.#requested(effect.server, effect.request, now)
         case "response":
           return this.#answered(effect.branch, effect.response, now)
-        case "failed":
-          return this.#answered(effect.branch, undefined, now)
+        case "failed": {
+          const status = effect.cause === "timeout" ? 408 : 503
+          return this.#answered(effect.branch, { kind: "silence", status }, now)
+        }
         case "cancelled":
           return this.#cancelled(effect.server, now)
         case "ack":
@@ -355,9 +363,7 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     if (dialog === undefined) return [{ kind: "call-ended", call, by: "us", status: 481 }]
     this.#forget(call)
     const draft = draftWithin({ ...dialog, cseq: dialog.cseq + 1 }, call, "BYE")
-    return this.#ask(draft, now, (response) => [
-      { kind: "call-ended", call, by: "us", status: response?.status ?? 408 },
-    ])
+    return this.#ask(draft, now, ({ status }) => [{ kind: "call-ended", call, by: "us", status }])
   }
 
   #respond(server: ServerKey, response: SipResponse, now: Instant): readonly UserAgentEffect[] {
