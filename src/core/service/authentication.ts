@@ -13,7 +13,7 @@ import type { SipRequest } from "../sip/message.ts"
 import type { Flow } from "../sip/transport.ts"
 import { equalUris } from "../sip/uri.ts"
 import { Failures } from "./failures.ts"
-import { readUri } from "./names.ts"
+import { type Names, readUri } from "./names.ts"
 import { Nonces } from "./nonce.ts"
 import type { FoundSubscriber } from "./questions.ts"
 import { type Refusal, refuse, unavailable } from "./refusal.ts"
@@ -46,12 +46,14 @@ const FIELDS = {
  */
 export class Authentication {
   readonly #settings: SipSettings
+  readonly #names: Names
   readonly #subscribers: Subscribers
   readonly #nonces: Nonces
   readonly #failures: Failures
 
-  constructor(settings: SipSettings, subscribers: Subscribers) {
+  constructor(settings: SipSettings, names: Names, subscribers: Subscribers) {
     this.#settings = settings
+    this.#names = names
     this.#subscribers = subscribers
     this.#nonces = new Nonces(settings.hashes, settings.fabricKey, settings.random)
     this.#failures = new Failures(settings.trusted)
@@ -70,7 +72,8 @@ export class Authentication {
     if (read === undefined) return then(this.#challenge(asker, "no credentials", now, { routine: true }), now)
     const source = flow.remote.host
     if (this.#failures.isBarred(source, now)) return then(refuse(403, "too many wrong passwords"), now)
-    if (!meansRequestUri(read, request)) return then(refuse(400, "digest-uri is not the Request-URI"), now)
+    if (!this.#meansRequest(read, request, flow))
+      return then(refuse(400, "digest-uri is neither the Request-URI nor of this domain"), now)
     if (this.#nonces.judge(read.nonce, now) === "forged")
       return then(this.#challenge(asker, "unknown nonce", now, { routine: true }), now)
     const attempt: Attempt = { request, source, asker, claimed, credentials: read, then }
@@ -150,16 +153,22 @@ export class Authentication {
     }))
     return { status, cause, headers, routine }
   }
+
+  /**
+   * RFC 7616 §3.4.6: a digest for another resource proves nothing for this one. Many phones, and SIPp, name
+   * the server they send to instead of the Request-URI; for that server it is proof enough.
+   */
+  #meansRequest({ uri }: DigestCredentials, request: SipRequest, flow: Flow): boolean {
+    if (uri === request.uri) return true
+    const given = readUri(uri)
+    if (given === undefined) return false
+    if (this.#names.isOurs(given, flow.transport)) return true
+    const asked = readUri(request.uri)
+    return asked !== undefined && equalUris(given, asked)
+  }
 }
 
 const secretOf = (
   { subscriber }: Extract<FoundSubscriber, { kind: "present" }>,
   algorithm: DigestAlgorithm,
 ) => (algorithm === "MD5" ? subscriber.ha1.md5 : subscriber.ha1.sha256)
-
-/** RFC 7616 §3.4.6: a digest for another resource proves nothing for this one. */
-function meansRequestUri({ uri }: DigestCredentials, request: SipRequest): boolean {
-  if (uri === request.uri) return true
-  const [given, asked] = [readUri(uri), readUri(request.uri)]
-  return given !== undefined && asked !== undefined && equalUris(given, asked)
-}

@@ -71,7 +71,7 @@ class Server implements SipServer, Desk {
     })
     this.#questions = new Questions(nextTicket)
     const subscribers = new Subscribers(this.#questions)
-    this.#authentication = new Authentication(settings, subscribers)
+    this.#authentication = new Authentication(settings, this.#names, subscribers)
     const rules = {
       node,
       domain,
@@ -137,7 +137,9 @@ class Server implements SipServer, Desk {
   }
 
   refuse(call: Call, refusal: Refusal, now: Instant): readonly SipEffect[] {
-    const { status, reason, headers, cause, routine = false } = refusal
+    const { status, headers, cause, routine = false } = refusal
+    // Who sent nonsense is told what was wrong with it, where people look first.
+    const reason = refusal.reason ?? (status === 400 ? cause : undefined)
     const { request, flow } = call
     const counted = count("sip_refused_total", { status: `${status}` })
     const answered = this.#respond(call, status, reason, headers, now)

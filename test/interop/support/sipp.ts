@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Program } from "./programs.ts"
 
@@ -20,10 +20,11 @@ export function startSipp(
 ): { readonly program: Program; finished(): Promise<SippRun> } {
   const file = join(directory, `${name}.xml`)
   writeFileSync(file, scenario)
+  const errors = join(directory, `${name}.errors`)
   const injection = join(directory, `${name}.csv`)
   if (values) writeFileSync(injection, `SEQUENTIAL\n${values.join("\n")}\n`)
   const program = new Program(`sipp ${name}`, "sipp", [
-    ...["-sf", file, "-nostdin", "-trace_err", "-error_file", join(directory, `${name}.errors`)],
+    ...["-sf", file, "-nostdin", "-trace_err", "-error_file", errors],
     ...(values ? ["-inf", injection] : []),
     ...["-buff_size", "4194304", ...args],
   ])
@@ -37,7 +38,7 @@ export function startSipp(
         failed: last(program.output, /Failed call\s*\|\s*\d+\s*\|\s*(\d+)/g),
         retransmissions: number(/Retransmissions\s*\|\s*(\d+)/),
         code,
-        output: program.output,
+        output: `${program.output.slice(-3_000)}\n${existsSync(errors) ? readFileSync(errors, "utf8").slice(0, 3_000) : ""}`,
       }
     },
   }
