@@ -14,17 +14,19 @@ t=0 0
 m=audio 6000 RTP/AVP 0
 a=rtpmap:0 PCMU/8000`
 
+/** `branch`: SIPp gives every message one of its own, so that an ACK for a refusal goes back to the INVITE's. */
 const head = (
   method: string,
   requestUri: string,
   cseq: string,
   domain: string,
   extra = "",
+  { branch = "[branch]", toTag = "" } = {},
 ) => `${method} ${requestUri} SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=${branch}
 Max-Forwards: 70
 From: <sip:[field0]@${domain}>;tag=[pid]t[call_number]
-To: <sip:${method === "REGISTER" ? "[field0]" : "[field2]"}@${domain}>[peer_tag_param]
+To: <sip:${method === "REGISTER" ? "[field0]" : "[field2]"}@${domain}>${toTag}
 Call-ID: [call_id]
 CSeq: ${cseq} ${method}
 Contact: <sip:[field0]@[local_ip]:[local_port]>
@@ -66,8 +68,11 @@ const invite = (domain: string, cseq: string, extra = "") =>
     `${head("INVITE", `sip:[field2]@${domain}`, cseq, domain, extra)}Content-Type: application/sdp\nContent-Length: [len]\n\n${SDP}`,
   )
 
-const ack = (domain: string, cseq: string) =>
-  send(`${head("ACK", `sip:[field2]@${domain}`, cseq, domain)}Content-Length: 0`, "")
+/** For a refusal: three messages after its INVITE, behind an optional 100 and the refusal. RFC 3261 §17.1.1.3. */
+const ack = (domain: string, cseq: string) => {
+  const inDialog = { branch: "[branch-3]", toTag: "[peer_tag_param]" }
+  return send(`${head("ACK", `sip:[field2]@${domain}`, cseq, domain, "", inDialog)}Content-Length: 0`, "")
+}
 
 /** Calls, answers the challenge, talks for `milliseconds`, hangs up. */
 export const call = (domain: string, milliseconds: number) =>

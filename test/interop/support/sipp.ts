@@ -26,7 +26,7 @@ export function startSipp(
   const program = new Program(`sipp ${name}`, "sipp", [
     ...["-sf", file, "-nostdin", "-trace_err", "-error_file", errors],
     ...(values ? ["-inf", injection] : []),
-    ...["-buff_size", "4194304", ...args],
+    ...["-timeout", "120s", "-timeout_error", "-buff_size", "4194304", ...args],
   ])
   return {
     program,
