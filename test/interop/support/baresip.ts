@@ -123,7 +123,7 @@ const config = (
 sip_listen ${host}:0
 ${caFile === undefined ? "" : `sip_cafile ${caFile}\nsip_verify_server yes\n`}call_local_timeout 60
 call_max_calls 4
-net_interface lo
+net_interface ${host}
 audio_source aufile,${home}/tone.wav
 audio_player aubridge,${user}
 audio_alert aubridge,${user}-alert
