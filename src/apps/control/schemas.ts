@@ -42,7 +42,11 @@ export const AskedAor = z.object({ aor: UserName.describe("sip:user@domain, user
 
 export const AskedInvite = z.object({
   roles: z
-    .array(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, "is no role"))
+    .array(
+      z.enum(ROLES_TO_GIVE, {
+        error: ({ input }) => `"${input}" is no role to give a node; write ${ROLES_TO_GIVE.join(", ")}`,
+      }),
+    )
     .max(16)
     .optional(),
   uses: z.number().int().min(1).max(10_000).default(1),

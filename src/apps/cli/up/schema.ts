@@ -105,8 +105,8 @@ export const UpSettings = z.object({
   domain: domain.optional(),
   join: text.optional(),
   roles: list(
-    (word) => (/^[a-z][a-z0-9-]{0,31}$/.test(word) ? word : undefined),
-    "is no role; write names such as registrar,proxy",
+    (word) => KNOWN_ROLES.find((role) => role === word),
+    `is no role of this version; write some of ${KNOWN_ROLES.join(",")}`,
   ).optional(),
   site: text.optional(),
   rack: text.optional(),
@@ -123,7 +123,9 @@ export const UpSettings = z.object({
   digest: list<"MD5" | "SHA-256">(algorithm, "is no digest algorithm; write md5, sha-256 or both").default([
     "MD5",
   ]),
-  trusted: list(network, "is no network; write it like 192.0.2.0/24").default([]),
+  trusted: reading((given) =>
+    words(given).join() === "none" ? { value: [] } : networks.decode(given),
+  ).default(["127.0.0.0/8", "::1/128"]),
   log: oneOf("plain", "json").default("plain"),
   logLevel: oneOf("debug", "info", "warn", "error").default("info"),
   keyLog: text.optional(),
