@@ -20,9 +20,20 @@ export async function adminToken(data: string): Promise<string> {
     return token
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw new DataDirectoryError(
-      `the data directory ${data} cannot be used (${code ?? message}); make it this user's, or name another with --data`,
-      { cause: error },
-    )
+    const remedy = REMEDIES[code ?? ""] ?? `cannot be used (${code ?? message}); name another with --data`
+    throw new DataDirectoryError(`the data directory ${data} ${remedy}`, { cause: error })
   }
+}
+
+const NO_DIRECTORY = "is none, nor can one be made there; name another with --data"
+const NOT_OURS = "may not be written by this user; make it this user's, or name another with --data"
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  EEXIST: "is a file; name a directory with --data",
+  EISDIR: "holds a directory named admin-token; remove that, or name another with --data",
+  ENOENT: NO_DIRECTORY,
+  ENOTDIR: NO_DIRECTORY,
+  EACCES: NOT_OURS,
+  EPERM: NOT_OURS,
+  EROFS: NOT_OURS,
 }

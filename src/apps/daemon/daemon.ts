@@ -82,7 +82,14 @@ export async function startDaemon(options: UpOptions, version: string): Promise<
   const httpHost = options.httpHost ?? httpAddress(options.host)
   try {
     const port = await listenHttp(server, { host: httpHost, port: options.httpPort })
-    return assemble({ host: httpHost, port }, { place, entry, host, server, handlers, ready: watch.ready })
+    const farewell = async () => {
+      // The last word on what went over the wire, for whoever compares it with a capture.
+      const sent = Object.entries(await metrics.reloadMessagesSent())
+      const fields = Object.fromEntries(sent.map(([method, count]) => [`reload_sent_${method}`, count]))
+      log(event("info", "node.stopped", fields))
+    }
+    const ready = watch.ready
+    return assemble({ host: httpHost, port }, { place, entry, host, server, handlers, ready, farewell })
   } catch (error) {
     await host.stop()
     throw error
@@ -96,14 +103,16 @@ interface Parts {
   readonly server: Server
   readonly handlers: ReturnType<typeof createHandlers>
   readonly ready: Promise<void>
+  readonly farewell: () => Promise<void>
 }
 
-function assemble(http: Address, { place, entry, host, server, handlers, ready }: Parts): Daemon {
+function assemble(http: Address, { place, entry, host, server, handlers, ready, farewell }: Parts): Daemon {
   const { identity, configuration } = entry.membership
   const stop = async () => {
     server.close()
     server.closeAllConnections()
     await host.stop()
+    await farewell()
   }
   return {
     node: identity.nodeId,

@@ -17,6 +17,10 @@ export const COUNTERS: Readonly<Record<string, Declaration>> = {
     help: "Connections refused on arrival: limits, or no trusted certificate.",
     labels: ["listener", "cause"],
   },
+  host_enrolment_refused_total: {
+    help: "Requests to enrolment refused, by what was wrong with the invite, else the HTTP status.",
+    labels: ["cause"],
+  },
   host_streams_cut_total: {
     help: "Connections closed for what came, or did not leave, over them.",
     labels: ["cause"],
@@ -79,6 +83,13 @@ export class Metrics {
     if (stranger !== undefined)
       return this.#undeclared(`label ${stranger} of ${counter} is declared in metrics.ts`)
     this.#counters.get(counter)!.inc(labels, by)
+  }
+
+  /** RELOAD messages that this node put on its links since it started, by method. */
+  async reloadMessagesSent(): Promise<Readonly<Record<string, number>>> {
+    const { values } = await this.#counters.get("reload_messages_total")!.get()
+    const sent = values.filter(({ labels }) => labels["direction"] === "sent")
+    return Object.fromEntries(sent.map(({ labels, value }) => [String(labels["method"]), value]))
   }
 
   /** Prometheus' text format 0.0.4. */

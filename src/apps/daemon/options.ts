@@ -24,7 +24,7 @@ export interface UpOptions {
   readonly tlsCert: string | undefined
   readonly tlsKey: string | undefined
   readonly users: readonly { readonly name: string; readonly password: string }[]
-  /** CIDR blocks exempt from rate limits and bans. */
+  /** CIDR blocks exempt from rate limits and bans, never from authentication. */
   readonly trusted: readonly string[]
   readonly digest: readonly ("MD5" | "SHA-256")[]
   /** File for TLS secrets (NSS key log). */
