@@ -21,30 +21,38 @@ export const RETRANSMISSION = milliseconds(200)
 /** Draws one-way delays and losses. */
 export class Weather {
   readonly #random: Random
-  readonly #least: number
-  readonly #spread: number
-  readonly #loss: number
+  #delay: { readonly least: Duration; readonly most: Duration } = LAN
+  #loss = 0
 
-  constructor(random: Random, { delay = LAN, loss = 0 }: Conditions) {
+  constructor(random: Random, conditions: Pick<Conditions, "delay" | "loss">) {
     this.#random = random
-    this.#least = delay.least
-    this.#spread = delay.most - delay.least
-    this.#loss = loss
+    this.change(conditions)
+  }
+
+  /** What is not named stays as it is. */
+  change({ delay, loss }: Pick<Conditions, "delay" | "loss">): void {
+    if (delay !== undefined) this.#delay = delay
+    if (loss !== undefined) this.#loss = loss
   }
 
   /** Of a datagram; undefined where it is lost. */
   datagram(): Duration | undefined {
-    if (this.#loss > 0 && this.#random.next() < this.#loss) return undefined
-    return this.#delay()
+    if (this.#isLost()) return undefined
+    return this.#draw()
   }
 
   /** Of a piece of a stream: never lost, now and then late. */
   stream(): Duration {
-    const late = this.#loss > 0 && this.#random.next() < this.#loss ? RETRANSMISSION : 0
-    return (this.#delay() + late) as Duration
+    const late = this.#isLost() ? RETRANSMISSION : 0
+    return (this.#draw() + late) as Duration
   }
 
-  #delay(): Duration {
-    return (this.#least + this.#spread * this.#random.next()) as Duration
+  #isLost(): boolean {
+    return this.#loss > 0 && this.#random.next() < this.#loss
+  }
+
+  #draw(): Duration {
+    const { least, most } = this.#delay
+    return (least + (most - least) * this.#random.next()) as Duration
   }
 }

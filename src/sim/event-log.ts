@@ -7,12 +7,15 @@ import type { Instant } from "../core/kit/time.ts"
 /** All that happened, as one hash: two runs of a seed are the same run, or the hash tells. */
 export class EventLog {
   readonly #hashes: Hashes
+  readonly #watch: ((line: string) => void) | undefined
   #hash: Uint8Array = new Uint8Array(32)
   #pending = ""
   #events = 0
 
-  constructor(hashes: Hashes) {
+  /** `watch` is shown every line, for somebody who wants to read what happened. */
+  constructor(hashes: Hashes, watch?: (line: string) => void) {
     this.#hashes = hashes
+    this.#watch = watch
   }
 
   get events(): number {
@@ -21,7 +24,9 @@ export class EventLog {
 
   note(now: Instant, who: string, what: string): void {
     this.#events++
-    this.#pending += `${now} ${who} ${what}\n`
+    const line = `${now} ${who} ${what}`
+    this.#watch?.(line)
+    this.#pending += `${line}\n`
     if (this.#pending.length > 65_536) this.#fold()
   }
 

@@ -13,7 +13,7 @@ const THERE = { host: "10.0.0.2", port: 5061 }
 function worldOf(seed: number, conditions: Omit<Conditions, "nodes"> = {}) {
   const agenda = new Agenda()
   let now = 0 as Instant
-  const weather = new Weather(new SeededRandom(seed), { nodes: 0, ...conditions })
+  const weather = new Weather(new SeededRandom(seed), conditions)
   const network = new Network(agenda, weather, () => now)
   const run = () => {
     while (agenda.next !== NEVER) {
@@ -29,10 +29,11 @@ function stationAt(host: string, alive = true) {
   const station: Station & { alive: boolean } = {
     host,
     alive,
+    powered: true,
     receive: (flow, bytes) => {
       received.push({ flow, bytes })
     },
-    flowClosed: () => {},
+    lost: () => {},
   }
   return { station, received }
 }
@@ -90,44 +91,41 @@ test("what is sent to nobody, or to somebody dead by then, meets silence", () =>
   assert.equal(network.stationAt(THERE.host), undefined)
 })
 
-test("a stream loses nothing and keeps its order each way, in weather that makes pieces late", () => {
-  const { network, run, now } = worldOf(3, { loss: 0.5 })
-  const stream = network.stream("a", "b")
-  const [toA, toB]: [number[], number[]] = [[], []]
-  for (let i = 0; i < 100; i++) {
-    network.along(stream, "b", () => toB.push(i))
-    network.along(stream, "a", () => toA.push(i))
-  }
-  run()
-  const all = Array.from({ length: 100 }, (_, i) => i)
-  assert.deepEqual(toA, all)
-  assert.deepEqual(toB, all)
-  assert.ok(now() >= 200, "a lost segment costs a retransmission time-out")
-})
-
-test("streams do not hold up one another", () => {
-  const { network, run } = worldOf(3, { loss: 0.5 })
-  const order: number[] = []
-  for (let i = 0; i < 50; i++) {
-    const stream = network.stream("a", "b")
-    network.along(stream, "b", () => order.push(i))
-  }
-  run()
-  assert.equal(order.length, 50)
-  assert.notDeepEqual(
-    order,
-    [...order].sort((a, b) => a - b),
-  )
-})
-
-test("what is under way on a stream when it closes does not arrive", () => {
+test("nothing passes a cut, and what is on neither side reaches both", () => {
   const { network, run } = worldOf(1)
-  const stream = network.stream("a", "b")
-  const arrived: string[] = []
-  network.along(stream, "b", () => arrived.push("before"))
+  const [there, other] = [stationAt(THERE.host), stationAt("10.0.0.3")]
+  for (const { station } of [there, other]) network.settle(station)
+  network.cut([[HERE.host], [THERE.host]])
+  network.datagram(HERE, THERE, Uint8Array.of(1))
+  network.datagram(HERE, { host: "10.0.0.3", port: 5060 }, Uint8Array.of(2))
   run()
-  network.along(stream, "b", () => arrived.push("after"))
-  stream.open = false
+  network.heal()
+  network.datagram(HERE, THERE, Uint8Array.of(3))
   run()
-  assert.deepEqual(arrived, ["before"])
+  const bytesOf = ({ received }: typeof there) => received.map(({ bytes }) => bytes[0])
+  assert.deepEqual([bytesOf(there), bytesOf(other)], [[3], [2]])
+})
+
+test("a connection is refused where nobody listens, and runs into time where nothing answers at all", () => {
+  const { network, run, now } = worldOf(1)
+  const { station } = stationAt(THERE.host, false)
+  network.settle(station)
+  const failures: { readonly at: number; readonly reason: string }[] = []
+  const knock = (host: string) => {
+    const start = now()
+    network.connect(
+      HERE.host,
+      { host, port: 6084 },
+      () => undefined,
+      () => assert.fail("nobody is there"),
+      (reason) => failures.push({ at: now() - start, reason }),
+    )
+    run()
+  }
+  knock(THERE.host)
+  knock("10.0.0.9")
+  assert.match(failures[0]!.reason, /nobody listens at 10\.0\.0\.2:6084/)
+  assert.ok(failures[0]!.at < 10)
+  assert.match(failures[1]!.reason, /10\.0\.0\.9:6084 did not answer/)
+  assert.ok(failures[1]!.at >= 4_000)
 })

@@ -13,10 +13,9 @@ import type { Flow } from "../core/sip/transport.ts"
 import type { Agenda } from "./agenda.ts"
 import { Disk } from "./disk.ts"
 import type { EventLog } from "./event-log.ts"
-import { type Network, nobodyAt, type Station, type Stream, streamFlow } from "./network.ts"
-
-export const SIP_PORT = 5060
-export const RELOAD_PORT = 6084
+import type { Network, Station } from "./network.ts"
+import { RELOAD_PORT, SimPorts } from "./sim-ports.ts"
+import type { Stream } from "./stream.ts"
 
 export interface Surroundings {
   readonly agenda: Agenda
@@ -27,38 +26,70 @@ export interface Surroundings {
   hostAt(host: string): SimHost | undefined
 }
 
-type Pipe = Stream<SimHost | Station>
+export interface SimHostSettings {
+  readonly host: string
+  readonly identity: Identity
+  /** What the operator wrote into its settings: tried at every start, beside the peers it remembers. */
+  readonly bootstrap: readonly Address[]
+  /** Makes the node of one life. */
+  readonly create: () => CarillonNode
+}
 
 /** Drives one node in the invented world, as the real host does in the real one. */
 export class SimHost implements Station {
   readonly host: string
   readonly identity: Identity
   readonly disk = new Disk()
+  readonly ports: SimPorts
   readonly #world: Surroundings
-  readonly #create: () => CarillonNode
-  readonly #pipes = new Map<number, Pipe>()
-  readonly #links = new Map<number, Pipe>()
-  readonly #toNodes = new Map<string, Pipe>()
+  readonly #settings: SimHostSettings
   readonly #answers = new Map<number, (answer: NodeAnswer) => void>()
   /** Counts lives: what was planned for an earlier one is void. */
   #life = 0
   #node: CarillonNode | undefined
+  #hasPower = false
+  #isFrozen = false
   #wakeAt: Instant = NEVER
   #commands = 0
   #peers: readonly Address[] = []
   #queue: NodeInput[] = []
-  #busy = false
+  #isBusy = false
   health: Health = { state: "joining" }
 
-  constructor(world: Surroundings, host: string, identity: Identity, create: () => CarillonNode) {
+  constructor(world: Surroundings, settings: SimHostSettings) {
     this.#world = world
-    this.host = host
-    this.identity = identity
-    this.#create = create
+    this.#settings = settings
+    this.host = settings.host
+    this.identity = settings.identity
+    const owner = {
+      host: this.host,
+      nodeId: this.nodeId,
+      certificate: this.identity.certificate.der,
+      portsAt: (host: string) => {
+        const other = world.hostAt(host)
+        return other?.alive ? other.ports : undefined
+      },
+      tell: (input: NodeInput) => this.tell(input),
+    }
+    this.ports = new SimPorts(owner, world.network)
+  }
+
+  get nodeId(): string {
+    return this.identity.nodeId
+  }
+
+  /** Where others open links to it. */
+  get address(): Address {
+    return { host: this.host, port: RELOAD_PORT }
   }
 
   get alive(): boolean {
     return this.#node !== undefined
+  }
+
+  /** Its machine says "nobody here" to those who knock while the node is down. */
+  get powered(): boolean {
+    return this.#hasPower && !this.#isFrozen
   }
 
   get node(): CarillonNode {
@@ -67,28 +98,45 @@ export class SimHost implements Station {
   }
 
   /** Begins a life, with what is on disk. */
-  start(bootstrap: readonly Address[]): void {
+  start(): void {
+    if (this.alive) throw new Error(`node ${this.host} is up already`)
     this.#life++
-    this.#node = this.#create()
+    this.#hasPower = true
+    this.#node = this.#settings.create()
     this.#node.restore(this.disk.contents())
     this.health = { state: "joining" }
-    const known = [...bootstrap, ...this.#peers].filter(({ host }) => host !== this.host)
-    this.tell({ kind: "start", bootstrap: known })
+    const bootstrap = [...this.#settings.bootstrap, ...this.#peers].filter(({ host }) => host !== this.host)
+    this.tell({ kind: "start", bootstrap })
   }
 
-  /** The process dies; its connections are reset, its disk stays. */
-  crash(): void {
+  /**
+   * The node dies; its disk stays. `reset`: its process, so that its machine resets what was open.
+   * `silent`: its machine, so that others hear nothing at all.
+   */
+  crash(how: "reset" | "silent" = "reset"): void {
     this.#node = undefined
+    this.#isFrozen = false
+    this.#hasPower = how === "reset"
     this.#queue = []
     this.#wakeAt = NEVER
     this.#answers.clear()
-    for (const pipe of [...this.#pipes.values(), ...this.#links.values()])
-      this.#close(pipe, "connection reset")
-    this.#pipes.clear()
-    this.#links.clear()
-    this.#toNodes.clear()
+    this.#note(`crash ${how}`)
+    this.ports.closeAll(how)
   }
 
+  /** It neither answers nor resets, until it thaws and finds all that came in the meantime. */
+  freeze(): void {
+    this.#isFrozen = true
+    this.#note("freeze")
+  }
+
+  thaw(): void {
+    this.#isFrozen = false
+    this.#note("thaw")
+    this.#workOff()
+  }
+
+  /** Of a life that ends before, the answer does not come. */
   command(command: NodeCommand, answered: (answer: NodeAnswer) => void): void {
     const ticket = ++this.#commands
     this.#answers.set(ticket, answered)
@@ -99,36 +147,26 @@ export class SimHost implements Station {
     this.tell({ kind: "received", flow, bytes })
   }
 
-  flowClosed(flow: Flow): void {
-    this.tell({ kind: "flow-closed", flow })
+  /** Nobody opens a stream to the station itself: its ports have them all. */
+  lost(stream: Stream, reason: string): void {
+    this.ports.lost(stream, reason)
   }
-
-  /** A phone opens a stream to this node; gives what to call the stream at the phone's end. */
-  accept(phone: Station, from: Address): Pipe {
-    const pipe = this.#world.network.stream<SimHost | Station>(phone, this)
-    this.#pipes.set(pipe.number, pipe)
-    this.#remotes.set(pipe.number, from)
-    return pipe
-  }
-
-  /** What a phone says over a stream it opened. */
-  say(pipe: Pipe, bytes: Uint8Array): void {
-    const remote = this.#remotes.get(pipe.number)!
-    const flow = streamFlow("TCP", { host: this.host, port: SIP_PORT }, remote, pipe.number, undefined)
-    this.#world.network.along(pipe, this, () => this.receive(flow, bytes))
-  }
-
-  readonly #remotes = new Map<number, Address>()
 
   tell(input: NodeInput): void {
     if (this.#node === undefined) return
     this.#queue.push(input)
-    if (this.#busy) return
-    this.#busy = true
+    this.#workOff()
+  }
+
+  #workOff(): void {
+    if (this.#isBusy || this.#isFrozen) return
+    this.#isBusy = true
     const now = this.#world.now()
-    for (let next = this.#queue.shift(); next !== undefined && this.#node; next = this.#queue.shift())
+    for (let next = this.#queue.shift(); next !== undefined && this.#node; next = this.#queue.shift()) {
+      this.#note(describe(next))
       this.#perform(this.#node.handle(next, now))
-    this.#busy = false
+    }
+    this.#isBusy = false
     this.#wakeLater()
   }
 
@@ -136,11 +174,12 @@ export class SimHost implements Station {
     const due = this.#node?.deadline ?? NEVER
     if (due === this.#wakeAt || due === NEVER) return
     this.#wakeAt = due
-    const life = this.#life
+    const isCurrent = this.#thisLife()
     const at = due > this.#world.now() ? due : this.#world.now()
     this.#world.agenda.plan(at, () => {
-      if (this.#life !== life || this.#wakeAt !== due || this.#node === undefined) return
+      if (!isCurrent() || this.#wakeAt !== due || this.#node === undefined) return
       this.#wakeAt = NEVER
+      if (this.#isFrozen) return
       this.#perform(this.#node.expire(this.#world.now()))
       this.#wakeLater()
     })
@@ -154,29 +193,15 @@ export class SimHost implements Station {
     const { log, network } = this.#world
     switch (effect.kind) {
       case "send":
-        return this.#send(effect)
+        return this.ports.send(effect, this.#thisLife())
       case "open-link":
-        return this.#openLink(effect.attempt, effect.address)
-      case "link-send": {
-        const pipe = this.#links.get(effect.link)
-        if (!pipe?.open) return
-        const other = otherEnd(pipe, this) as SimHost
-        const { bytes } = effect
-        return network.along(pipe, other, () =>
-          other.tell({ kind: "link-received", link: pipe.number, bytes }),
-        )
-      }
-      case "close-link": {
-        const pipe = this.#links.get(effect.link)
-        this.#links.delete(effect.link)
-        if (pipe) this.#closeInOrder(pipe, effect.reason)
-        return
-      }
-      case "close-flow": {
-        const pipe = this.#pipes.get(effect.flow.connection ?? 0)
-        if (pipe) this.#closeInOrder(pipe, "closed by the node")
-        return
-      }
+        return this.ports.openLink(effect.attempt, effect.address, this.#thisLife())
+      case "link-send":
+        return this.ports.sendOnLink(effect.link, effect.bytes)
+      case "close-link":
+        return this.ports.close(effect.link, effect.reason)
+      case "close-flow":
+        return this.ports.close(effect.flow.connection ?? 0, "closed by the node")
       case "persist":
         return this.#persist(effect)
       case "resolve":
@@ -190,7 +215,7 @@ export class SimHost implements Station {
         return
       case "health":
         this.health = effect.health
-        return log.note(this.#world.now(), this.host, `health ${effect.health.state}`)
+        return this.#note(`health ${effect.health.state}`)
       case "log":
         return log.noteLog(this.#world.now(), this.host, effect)
       case "count":
@@ -198,121 +223,35 @@ export class SimHost implements Station {
     }
   }
 
-  #send({ id, hop, bytes }: Extract<NodeEffect, { kind: "send" }>): void {
-    const { network } = this.#world
-    const fail = (reason: string) => network.later(() => this.tell({ kind: "send-failed", id, reason }))
-    if (hop.kind === "node") return this.#sendToNode(hop.node, hop.address, bytes, fail)
-    if (hop.kind === "flow" && hop.flow.connection !== undefined) {
-      const pipe = this.#pipes.get(hop.flow.connection)
-      if (!pipe?.open) return fail("the connection is closed")
-      const other = otherEnd(pipe, this) as Station
-      const flow = this.#seenFrom(other, pipe)
-      return network.along(pipe, other, () => other.receive(flow, bytes))
-    }
-    const remote = hop.kind === "flow" ? hop.flow.remote : hop.address
-    network.datagram({ host: this.host, port: SIP_PORT }, remote, bytes)
-  }
-
-  #sendToNode(node: string, address: Address, bytes: Uint8Array, fail: (reason: string) => void): void {
-    const { network } = this.#world
-    const known = this.#toNodes.get(node)
-    if (known?.open) {
-      const other = otherEnd(known, this) as Station
-      return network.along(known, other, () => other.receive(this.#seenFrom(other, known), bytes))
-    }
-    const other = this.#world.hostAt(address.host)
-    if (!other?.alive || other.identity.nodeId !== node) return fail(nobodyAt(address))
-    const pipe: Pipe = network.stream<SimHost | Station>(this, other)
-    this.#adopt(node, pipe)
-    other.#adopt(this.identity.nodeId, pipe)
-    network.along(pipe, other, () => other.receive(this.#seenFrom(other, pipe), bytes))
-  }
-
-  #adopt(node: string, pipe: Pipe): void {
-    this.#pipes.set(pipe.number, pipe)
-    this.#toNodes.set(node, pipe)
-  }
-
-  /** This stream as the other end's flow. */
-  #seenFrom(other: Station, pipe: Pipe): Flow {
-    const isNode = other instanceof SimHost
-    const port = isNode ? RELOAD_PORT : SIP_PORT
-    return streamFlow(
-      isNode ? "TLS" : "TCP",
-      { host: other.host, port },
-      { host: this.host, port },
-      pipe.number,
-      isNode ? this.identity.nodeId : undefined,
-    )
-  }
-
-  #openLink(attempt: number, address: Address): void {
-    const { network } = this.#world
-    const life = this.#life
-    network.later(() => {
-      if (this.#life !== life || !this.alive) return
-      const other = this.#world.hostAt(address.host)
-      if (!other?.alive) {
-        return network.later(() => this.tell({ kind: "link-failed", attempt, reason: nobodyAt(address) }))
-      }
-      const pipe: Pipe = network.stream<SimHost | Station>(this, other)
-      this.#links.set(pipe.number, pipe)
-      other.#links.set(pipe.number, pipe)
-      const opened = (of: SimHost, attempt: number | undefined, remote: SimHost): NodeInput => ({
-        kind: "link-opened",
-        link: pipe.number,
-        attempt,
-        certificate: remote.identity.certificate.der,
-        remote: { host: remote.host, port: of === this ? address.port : 40_000 },
-      })
-      network.along(pipe, other, () => other.tell(opened(other, undefined, this)))
-      network.along(pipe, this, () => this.tell(opened(this, attempt, other)))
-    })
-  }
-
   #persist({ ticket, changes }: Extract<NodeEffect, { kind: "persist" }>): void {
-    const life = this.#life
+    const isCurrent = this.#thisLife()
     this.#world.agenda.plan(after(this.#world.now(), this.#world.diskDelay), () => {
-      if (this.#life !== life || !this.alive) return // A crash before the disk was done: nothing was promised.
+      if (!isCurrent()) return // A crash before the disk was done: nothing was promised.
       this.disk.apply(changes)
       this.tell({ kind: "persisted", ticket })
     })
   }
 
-  /** What was sent before the close still arrives. */
-  #closeInOrder(pipe: Pipe, reason: string): void {
-    const other = otherEnd(pipe, this)
-    this.#world.network.along(pipe, other, () => this.#close(pipe, reason))
+  /** Tells later whether the node still lives the life that it lives now. */
+  #thisLife(): () => boolean {
+    const life = this.#life
+    return () => this.#life === life && this.alive
   }
 
-  #close(pipe: Pipe, reason: string): void {
-    if (!pipe.open) return
-    pipe.open = false
-    for (const { party } of pipe.ends) {
-      if (party === this && !this.alive) continue
-      this.#world.network.later(() => {
-        if (party instanceof SimHost) party.#lost(pipe, reason)
-        else party.flowClosed(this.#seenFrom(party, pipe))
-      })
-    }
-  }
-
-  #lost(pipe: Pipe, reason: string): void {
-    if (this.#links.delete(pipe.number) && this.alive) {
-      this.tell({ kind: "link-closed", link: pipe.number, reason })
-    }
-    if (!this.#pipes.delete(pipe.number) || !this.alive) return
-    const other = otherEnd(pipe, this)
-    if (other instanceof SimHost) this.#toNodes.delete(other.identity.nodeId)
-    const remote = this.#remotes.get(pipe.number) ?? { host: other.host, port: RELOAD_PORT }
-    const node = other instanceof SimHost ? other.identity.nodeId : undefined
-    const local = { host: this.host, port: node === undefined ? SIP_PORT : RELOAD_PORT }
-    this.tell({
-      kind: "flow-closed",
-      flow: streamFlow(node === undefined ? "TCP" : "TLS", local, remote, pipe.number, node),
-    })
+  #note(what: string): void {
+    this.#world.log.note(this.#world.now(), this.host, what)
   }
 }
 
-const otherEnd = (pipe: Pipe, self: SimHost): SimHost | Station =>
-  pipe.ends[0].party === self ? pipe.ends[1].party : pipe.ends[0].party
+/** What came in, as far as it tells one run from another. */
+function describe(input: NodeInput): string {
+  if (input.kind === "received" || input.kind === "link-received")
+    return `${input.kind} ${input.bytes.length} ${sumOf(input.bytes)}`
+  return input.kind
+}
+
+function sumOf(bytes: Uint8Array): number {
+  let sum = 0
+  for (const byte of bytes) sum = (Math.imul(sum, 31) + byte) | 0
+  return sum
+}

@@ -1,27 +1,32 @@
 import { type Instant, NEVER } from "../core/kit/time.ts"
 import type { Flow } from "../core/sip/transport.ts"
 import type { Agenda } from "./agenda.ts"
-import type { Network, Station, Stream } from "./network.ts"
+import type { EventLog } from "./event-log.ts"
+import { type Network, type Station, streamFlow } from "./network.ts"
 import type { SimHost } from "./sim-host.ts"
+import { SIP_PORT, type SipEnd } from "./sim-ports.ts"
+import type { Stream } from "./stream.ts"
 import type { UserAgent, UserAgentEffect, UserAgentInput } from "./user-agent.ts"
 
-type Event = Exclude<UserAgentEffect, { kind: "send" }>
+export type PhoneEvent = Exclude<UserAgentEffect, { kind: "send" }>
 
 interface World {
   readonly agenda: Agenda
   readonly network: Network
+  readonly log: EventLog
   now(): Instant
   hostAt(host: string): SimHost | undefined
 }
 
 /** A phone in the invented world, and all that happened to it. */
-export class SimPhone implements Station {
+export class SimPhone implements Station, SipEnd {
   readonly alive = true
+  readonly powered = true
   readonly host: string
   readonly agent: UserAgent
-  readonly events: Event[] = []
+  readonly events: PhoneEvent[] = []
   readonly #world: World
-  #stream: Stream<SimHost | Station> | undefined
+  #stream: Stream | undefined
   #wakeAt: Instant = NEVER
 
   constructor(world: World, agent: UserAgent) {
@@ -34,14 +39,30 @@ export class SimPhone implements Station {
     this.tell({ kind: "received", flow, bytes })
   }
 
-  flowClosed(flow: Flow): void {
+  takes(stream: Stream, bytes: Uint8Array): void {
+    this.receive(this.#flowOf(stream), bytes)
+  }
+
+  lost(stream: Stream): void {
+    if (this.#stream === stream) this.#stream = undefined
+    this.tell({ kind: "flow-closed", flow: this.#flowOf(stream) })
+  }
+
+  /** From now on it uses that node for everything; it has not told anybody yet. */
+  use(node: SimHost): void {
+    this.#stream?.close(this, "closed by the phone")
     this.#stream = undefined
-    this.tell({ kind: "flow-closed", flow })
+    this.agent.use({ host: node.host, port: SIP_PORT })
   }
 
   /** The last event of that kind. */
-  last<Kind extends Event["kind"]>(kind: Kind): Extract<Event, { kind: Kind }> | undefined {
-    return this.events.findLast((event): event is Extract<Event, { kind: Kind }> => event.kind === kind)
+  last<Kind extends PhoneEvent["kind"]>(kind: Kind): Extract<PhoneEvent, { kind: Kind }> | undefined {
+    return this.all(kind).at(-1)
+  }
+
+  /** All events of that kind, the first one first. */
+  all<Kind extends PhoneEvent["kind"]>(kind: Kind): readonly Extract<PhoneEvent, { kind: Kind }>[] {
+    return this.events.filter((event): event is Extract<PhoneEvent, { kind: Kind }> => event.kind === kind)
   }
 
   tell(input: UserAgentInput): void {
@@ -51,7 +72,10 @@ export class SimPhone implements Station {
   #perform(effects: readonly UserAgentEffect[]): void {
     for (const effect of effects) {
       if (effect.kind === "send") this.#send(effect)
-      else this.events.push(effect)
+      else {
+        this.events.push(effect)
+        this.#world.log.note(this.#world.now(), this.host, JSON.stringify(effect))
+      }
     }
     this.#wakeLater()
   }
@@ -75,11 +99,29 @@ export class SimPhone implements Station {
       const to = hop.kind === "flow" ? hop.flow.remote : hop.kind === "address" ? hop.address : proxy
       return network.datagram(address, to, bytes)
     }
-    const node = this.#world.hostAt(proxy.host)
-    if (!node?.alive) {
-      return network.later(() => this.tell({ kind: "send-failed", id, reason: `node ${proxy.host} is down` }))
-    }
-    this.#stream ??= node.accept(this, address)
-    node.say(this.#stream, bytes)
+    if (this.#stream !== undefined) return this.#say(this.#stream, bytes)
+    network.connect(
+      this.host,
+      proxy,
+      () => {
+        const node = this.#world.hostAt(proxy.host)
+        return node?.alive ? node.ports : undefined
+      },
+      (ports) => {
+        this.#stream ??= ports.accept(this, address)
+        this.#say(this.#stream, bytes)
+      },
+      (reason) => this.tell({ kind: "send-failed", id, reason }),
+    )
+  }
+
+  #say(stream: Stream, bytes: Uint8Array): void {
+    const node = stream.other(this) as SipEnd
+    stream.send(this, () => node.takes(stream, bytes))
+  }
+
+  #flowOf(stream: Stream): Flow {
+    const remote = { host: stream.other(this).host, port: SIP_PORT }
+    return streamFlow("TCP", this.agent.settings.address, remote, stream.number, undefined)
   }
 }

@@ -103,7 +103,7 @@ const PATIENCE = milliseconds(64 * T1)
 
 /** A phone: registers, calls, answers and hangs up. For scenarios, and for tests over real sockets. */
 export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
-  readonly settings: UserAgentSettings
+  settings: UserAgentSettings
   readonly #layer: TransactionLayer
   readonly #asked = new Map<string, Asked>()
   readonly #ringing = new Map<string, Ringing>()
@@ -118,6 +118,11 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     this.settings = settings
     this.#layer = new TransactionLayer(settings.random)
     this.#registerCallId = this.#token("r")
+  }
+
+  /** From now on it sends everything through that node. */
+  use(proxy: Address): void {
+    this.settings = { ...this.settings, proxy }
   }
 
   get deadline(): Instant {

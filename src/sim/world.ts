@@ -1,7 +1,7 @@
+import type { Identity } from "../core/identity/certificate.ts"
 import { type FakeAuthority, FakeCryptography, fakeAuthority } from "../core/identity/fake-cryptography.ts"
 import { parseNodeId } from "../core/identity/node-id.ts"
 import { DEFAULT_ROLES } from "../core/identity/roles.ts"
-import type { Address } from "../core/kit/address.ts"
 import { randomBytes } from "../core/kit/bytes.ts"
 import type { Hashes } from "../core/kit/crypto.ts"
 import { toHex } from "../core/kit/hex.ts"
@@ -15,15 +15,16 @@ import {
   NEVER,
   seconds,
 } from "../core/kit/time.ts"
-import type { NodeAnswer, NodeCommand } from "../core/node/interface.ts"
+import type { CarillonNode, NodeAnswer, NodeCommand } from "../core/node/interface.ts"
 import { createNode } from "../core/node/node.ts"
 import type { Configuration } from "../core/reload/configuration.ts"
 import { Agenda } from "./agenda.ts"
 import { type Conditions, Weather } from "./conditions.ts"
 import { EventLog } from "./event-log.ts"
 import { Network } from "./network.ts"
-import { RELOAD_PORT, SIP_PORT, SimHost, type Surroundings } from "./sim-host.ts"
+import { SimHost, type Surroundings } from "./sim-host.ts"
 import { SimPhone } from "./sim-phone.ts"
+import { RELOAD_PORT, SIP_PORT } from "./sim-ports.ts"
 import { UserAgent, type UserAgentSettings } from "./user-agent.ts"
 
 /** The invented world begins on 1 January 2030, so that times look like times. */
@@ -38,28 +39,33 @@ export class World {
   readonly phones: SimPhone[] = []
   readonly log: EventLog
   readonly domain: string
+  /** May be changed at any time. */
+  readonly weather: Weather
+  readonly network: Network
   readonly #random: SeededRandom
   readonly #agenda = new Agenda()
   readonly #hashes: Hashes
   readonly #cryptography: FakeCryptography
   readonly #authority: FakeAuthority
   readonly #surroundings: Surroundings
+  readonly #byHost = new Map<string, SimHost>()
   #now = BEGINNING
 
-  /** `hashes`: the platform's; hashing need not be invented. */
-  constructor(seed: number, conditions: Conditions, hashes: Hashes) {
+  /** `hashes`: the platform's; hashing need not be invented. `watch` is shown every line of the event log. */
+  constructor(seed: number, conditions: Conditions, hashes: Hashes, watch?: (line: string) => void) {
     const { domain = "carillon.test", diskDelay = milliseconds(2) } = conditions
     this.domain = domain
     this.#random = new SeededRandom(seed)
     this.#hashes = hashes
-    this.log = new EventLog(hashes)
+    this.log = new EventLog(hashes, watch)
     this.#cryptography = new FakeCryptography(hashes)
     this.#authority = fakeAuthority(this.#cryptography, { overlay: domain, seed })
     const now = () => this.#now
-    const weather = new Weather(new SeededRandom(this.#random.next() * 2 ** 32), conditions)
-    const network = new Network(this.#agenda, weather, now)
-    const hostAt = (host: string) => this.hosts.find((each) => each.host === host)
-    this.#surroundings = { agenda: this.#agenda, network, log: this.log, diskDelay, now, hostAt }
+    this.weather = new Weather(this.#chance(), conditions)
+    this.network = new Network(this.#agenda, this.weather, now)
+    const hostAt = (host: string) => this.#byHost.get(host)
+    const { network, log } = this
+    this.#surroundings = { agenda: this.#agenda, network, log, diskDelay, now, hostAt }
     for (let i = 0; i < conditions.nodes; i++) this.join()
   }
 
@@ -71,40 +77,28 @@ export class World {
     return this.hosts.filter((host) => host.alive)
   }
 
-  /** A new node comes, and joins through some that are there. */
-  join(): SimHost {
+  /** A new node comes, and joins through `bootstrap`: some that are there, where nothing else is said. */
+  join(bootstrap: readonly SimHost[] = this.#contacts()): SimHost {
     const host = `10.0.${this.hosts.length >> 8}.${this.hosts.length & 255}`
     const nodeId = parseNodeId(toHex(randomBytes(this.#random, 16)))
     const identity = this.#authority.issue({ nodeId, roles: DEFAULT_ROLES })
-    const advertised = { host, port: RELOAD_PORT }
-    const simulated = new SimHost(this.#surroundings, host, identity, () =>
-      createNode({
-        identity,
-        cryptography: this.#cryptography,
-        random: new SeededRandom(this.#random.next() * 2 ** 32),
-        configuration: this.#configuration(),
-        advertised,
-        listeners: [
-          { transport: "UDP", advertised: { host, port: SIP_PORT } },
-          { transport: "TCP", advertised: { host, port: SIP_PORT } },
-          { transport: "TLS", advertised: { host, port: 5061 } },
-        ],
-        aliases: [host],
-        trusted: [],
-        fabricKeys: [{ epoch: 1, key: this.#hashes.sha256(new Uint8Array([1])) }],
-        digestAlgorithms: ["MD5"],
-        version: "sim",
-      }),
-    )
-    const bootstrap = this.#contacts()
+    const simulated = new SimHost(this.#surroundings, {
+      host,
+      identity,
+      bootstrap: bootstrap.map(({ address }) => address),
+      create: () => this.#createNode(host, identity),
+    })
     this.hosts.push(simulated)
-    this.#surroundings.network.settle(simulated)
-    simulated.start(bootstrap)
+    this.#byHost.set(host, simulated)
+    this.network.settle(simulated)
+    simulated.start()
     return simulated
   }
 
-  restart(host: SimHost): void {
-    host.start(this.#contacts())
+  /** It hands over what it has, leaves and stops. */
+  leave(host: SimHost): void {
+    this.command(host, { kind: "drain" })
+    host.crash("reset")
   }
 
   /** A phone that uses `node` for everything. */
@@ -116,13 +110,13 @@ export class World {
       transport: "UDP",
       proxy: { host: node.host, port: SIP_PORT },
       hashes: this.#hashes,
-      random: new SeededRandom(this.#random.next() * 2 ** 32),
+      random: this.#chance(),
       answers: { kind: "accept", after: milliseconds(100) },
       ...settings,
     })
     const phone = new SimPhone(this.#surroundings, agent)
     this.phones.push(phone)
-    this.#surroundings.network.settle(phone)
+    this.network.settle(phone)
     return phone
   }
 
@@ -139,7 +133,24 @@ export class World {
   }
 
   pick<T>(from: readonly T[]): T {
-    return from[Math.floor(this.#random.next() * from.length)]!
+    if (from.length === 0) throw new Error("there is nothing to pick from")
+    return from[this.below(from.length)]!
+  }
+
+  /** A whole number from 0 to `limit - 1`. */
+  below(limit: number): number {
+    return Math.floor(limit * this.#random.next())
+  }
+
+  /** The same things in any order. */
+  shuffle<T>(things: readonly T[]): readonly T[] {
+    const rest = [...things]
+    return things.map(() => rest.splice(this.below(rest.length), 1)[0]!)
+  }
+
+  /** Something that happens while time passes. */
+  plan(wait: Duration, run: () => void): void {
+    this.#agenda.plan(after(this.#now, wait), run)
   }
 
   /** Lets time pass. */
@@ -162,14 +173,32 @@ export class World {
   }
 
   /** Three nodes to try: more than one, since any may be down. */
-  #contacts(): readonly Address[] {
-    const candidates = [...this.alive]
-    const chosen: Address[] = []
-    while (chosen.length < 3 && candidates.length > 0) {
-      const [host] = candidates.splice(Math.floor(this.#random.next() * candidates.length), 1)
-      chosen.push({ host: host!.host, port: RELOAD_PORT })
-    }
-    return chosen
+  #contacts(): readonly SimHost[] {
+    return this.shuffle(this.alive).slice(0, 3)
+  }
+
+  #chance(): SeededRandom {
+    return new SeededRandom(this.#random.next() * 2 ** 32)
+  }
+
+  #createNode(host: string, identity: Identity): CarillonNode {
+    return createNode({
+      identity,
+      cryptography: this.#cryptography,
+      random: this.#chance(),
+      configuration: this.#configuration(),
+      advertised: { host, port: RELOAD_PORT },
+      listeners: [
+        { transport: "UDP", advertised: { host, port: SIP_PORT } },
+        { transport: "TCP", advertised: { host, port: SIP_PORT } },
+        { transport: "TLS", advertised: { host, port: 5061 } },
+      ],
+      aliases: [host],
+      trusted: [],
+      fabricKeys: [{ epoch: 1, key: this.#hashes.sha256(new Uint8Array([1])) }],
+      digestAlgorithms: ["MD5"],
+      version: "sim",
+    })
   }
 
   #configuration(): Configuration {
