@@ -67,28 +67,34 @@ export class FarmNode {
   }
 }
 
-/** Several nodes on 127.0.0.1, .2, .3 …, one fabric. */
+/** Several nodes on 127.0.0.1, .2, .3 …, or another prefix, one fabric. */
 export class Farm {
   readonly nodes: FarmNode[] = []
   readonly directory = temporaryDirectory()
   readonly domain: string
   readonly #extra: readonly string[]
   readonly #environment: NodeJS.ProcessEnv
+  readonly #prefix: string
 
   constructor(
     domain = "farm.test",
-    { extra = [], environment = {} }: { extra?: readonly string[]; environment?: NodeJS.ProcessEnv } = {},
+    {
+      extra = [],
+      environment = {},
+      prefix = "127.0.0",
+    }: { extra?: readonly string[]; environment?: NodeJS.ProcessEnv; prefix?: string } = {},
   ) {
     this.domain = domain
     this.#extra = extra
     this.#environment = environment
+    this.#prefix = prefix
   }
 
   /** The first node makes the fabric, every further one joins by an invite. */
   async add(): Promise<FarmNode> {
     const number = this.nodes.length + 1
     const node = new FarmNode(
-      `127.0.0.${number}`,
+      `${this.#prefix}.${number}`,
       join(this.directory, `node-${number}`),
       this.#extra,
       this.#environment,

@@ -1,64 +1,73 @@
-import { createSocket, type Socket } from "node:dgram"
 import type { Address } from "../../../src/core/kit/address.ts"
 import { type Instant, milliseconds } from "../../../src/core/kit/time.ts"
 import { openSslCryptography, secureRandom } from "../../../src/host/cryptography.ts"
 import { UserAgent, type UserAgentEffect, type UserAgentSettings } from "../../../src/sim/user-agent.ts"
+import { openUdp, type PhoneWire, streamWire } from "./phone-wire.ts"
 
 type Event = Exclude<UserAgentEffect, { kind: "send" }>
 
-const now = () => (performance.timeOrigin + performance.now()) as Instant
+export type RealPhoneSettings = Pick<UserAgentSettings, "user" | "password" | "domain" | "proxy"> &
+  Partial<Pick<UserAgentSettings, "answers">> & {
+    readonly transport?: "UDP" | "TCP" | "TLS"
+    /** PEM of the root that a TLS proxy must show. */
+    readonly ca?: string
+  }
 
-/** The user agent of the invented world on a real UDP socket. */
+const now = () => (performance.timeOrigin + performance.now()) as Instant
+const hashes = openSslCryptography()
+const random = secureRandom()
+
+/** The user agent of the invented world on real sockets. */
 export class RealPhone {
   readonly events: Event[] = []
   readonly agent: UserAgent
-  readonly address: Address
-  readonly #socket: Socket
+  readonly #wire: PhoneWire
+  readonly #waiting = new Set<(event: Event) => void>()
   #timer: NodeJS.Timeout | undefined
   #calls = 0
-  readonly #waiting = new Set<(event: Event) => void>()
+  /** Called when the connection to the proxy is gone. */
+  onClosed: () => void = () => {}
 
-  static open(
-    host: string,
-    settings: Pick<UserAgentSettings, "user" | "password" | "domain" | "proxy"> &
-      Partial<Pick<UserAgentSettings, "answers">>,
-  ): Promise<RealPhone> {
-    return new Promise((resolve, reject) => {
-      const socket = createSocket("udp4")
-      socket.once("error", reject)
-      socket.bind(0, host, () => {
-        const { address, port } = socket.address()
-        resolve(new RealPhone(socket, { host: address, port }, settings))
-      })
-    })
+  static async open(host: string, settings: RealPhoneSettings): Promise<RealPhone> {
+    const { transport = "UDP", ca = "", domain } = settings
+    let phone: RealPhone | undefined
+    const heard = {
+      received: (flow: Parameters<RealPhone["hear"]>[0], bytes: Uint8Array) => phone?.hear(flow, bytes),
+      failed: (id: string, reason: string) => phone?.fail(id, reason),
+      closed: () => phone?.onClosed(),
+    }
+    const tls = transport === "TLS" ? { ca, serverName: domain } : undefined
+    const proxy = () => phone?.agent.settings.proxy ?? settings.proxy
+    const wire = transport === "UDP" ? await openUdp(host, heard) : streamWire(host, proxy, tls, heard)
+    phone = new RealPhone(wire, settings)
+    return phone
   }
 
-  private constructor(
-    socket: Socket,
-    address: Address,
-    settings: Pick<UserAgentSettings, "user" | "password" | "domain" | "proxy"> &
-      Partial<Pick<UserAgentSettings, "answers">>,
-  ) {
-    this.#socket = socket
-    this.address = address
+  private constructor(wire: PhoneWire, settings: RealPhoneSettings) {
+    this.#wire = wire
     this.agent = new UserAgent({
       transport: "UDP",
-      address,
-      hashes: openSslCryptography(),
-      random: secureRandom(),
+      address: wire.address,
+      hashes,
+      random,
       answers: { kind: "accept", after: milliseconds(0) },
       ...settings,
     })
-    socket.on("message", (bytes, { address: host, port }) => {
-      const flow = {
-        transport: "UDP",
-        local: address,
-        remote: { host, port },
-        connection: undefined,
-        node: undefined,
-      } as const
-      if (bytes.length > 4) this.#perform(this.agent.handle({ kind: "received", flow, bytes }, now()))
-    })
+  }
+
+  get address(): Address {
+    return this.#wire.address
+  }
+
+  hear(
+    flow: Extract<Parameters<UserAgent["handle"]>[0], { kind: "received" }>["flow"],
+    bytes: Uint8Array,
+  ): void {
+    this.#perform(this.agent.handle({ kind: "received", flow, bytes }, now()))
+  }
+
+  fail(id: string, reason: string): void {
+    this.#perform(this.agent.handle({ kind: "send-failed", id, reason }, now()))
   }
 
   /** Registers and gives the answer's status and the contacts it lists. `proxy`: another node than before. */
@@ -71,25 +80,36 @@ export class RealPhone {
   async call(target: string, proxy?: Address): Promise<{ readonly call: string; readonly status: number }> {
     if (proxy !== undefined) Object.assign(this.agent.settings, { proxy })
     const call = `call-${this.address.host}-${this.address.port}-${++this.#calls}`
-    const answered = await this.#ask("call-answered", () =>
-      this.agent.handle({ kind: "call", call, target }, now()),
+    const answered = await this.#ask(
+      "call-answered",
+      () => this.agent.handle({ kind: "call", call, target }, now()),
+      (event) => event.call === call,
     )
     return { call, status: answered.status }
   }
 
   async hangUp(call: string): Promise<number> {
-    return (await this.#ask("call-ended", () => this.agent.handle({ kind: "hang-up", call }, now()))).status
+    const ended = await this.#ask(
+      "call-ended",
+      () => this.agent.handle({ kind: "hang-up", call }, now()),
+      (event) => event.call === call,
+    )
+    return ended.status
   }
 
   close(): void {
     clearTimeout(this.#timer)
-    this.#socket.close()
+    this.#wire.close()
   }
 
-  #ask<Kind extends Event["kind"]>(kind: Kind, begin: () => readonly UserAgentEffect[]) {
+  #ask<Kind extends Event["kind"]>(
+    kind: Kind,
+    begin: () => readonly UserAgentEffect[],
+    matches: (event: Extract<Event, { kind: Kind }>) => boolean = () => true,
+  ) {
     return new Promise<Extract<Event, { kind: Kind }>>((resolve, reject) => {
       const give = (event: Event) => {
-        if (event.kind !== kind) return
+        if (event.kind !== kind || !matches(event as Extract<Event, { kind: Kind }>)) return
         clearTimeout(patience)
         this.#waiting.delete(give)
         resolve(event as Extract<Event, { kind: Kind }>)
@@ -110,14 +130,7 @@ export class RealPhone {
         for (const give of [...this.#waiting]) give(effect)
         continue
       }
-      const { hop, bytes } = effect
-      const to =
-        hop.kind === "flow"
-          ? hop.flow.remote
-          : hop.kind === "address"
-            ? hop.address
-            : this.agent.settings.proxy
-      this.#socket.send(bytes, to.port, to.host)
+      this.#wire.send(effect.id, effect.hop, effect.bytes)
     }
     clearTimeout(this.#timer)
     const due = this.agent.deadline
