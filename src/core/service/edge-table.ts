@@ -1,8 +1,8 @@
 import { Deadlines } from "../kit/deadlines.ts"
 import { after, earliest, type Instant, NEVER, seconds } from "../kit/time.ts"
 import type { Flow } from "../sip/transport.ts"
-import { type EffectiveBinding, identityOf, mergeBindings } from "./bindings.ts"
-import type { Registration } from "./register-request.ts"
+import { type EffectiveBinding, identityOf, mergeBindings, sameIdentity } from "./bindings.ts"
+import type { Registration, RequestedContact } from "./register-request.ts"
 import { type Bound, isCovered } from "./registration.ts"
 import type { Binding, EdgeBindings } from "./stores.ts"
 
@@ -11,6 +11,12 @@ const KEEP_OPEN_EVERY = seconds(25)
 
 /** A phone whose connection broke may be back before anybody is told. */
 const GRACE = seconds(5)
+
+/**
+ * Other nodes may remove what a refresh rests on: the record is read again within this time of a
+ * refresh, and no more often.
+ */
+const CHECK_EVERY = seconds(30)
 
 /** A binding whose phone came to this node: what the record does not know of it. */
 export interface EdgeRegistration {
@@ -24,6 +30,8 @@ export interface EdgeRegistration {
 export type Due =
   | { readonly kind: "ended"; readonly registration: EdgeRegistration }
   | { readonly kind: "keep-open"; readonly flow: Flow }
+  /** Refreshes were answered from memory: does the record still say what they rest on? */
+  | { readonly kind: "check"; readonly aor: string }
 
 interface Held extends EdgeRegistration {
   expires: Instant
@@ -32,12 +40,22 @@ interface Held extends EdgeRegistration {
   seenCseq: number
   readonly flow: Flow
   keepOpenAt: Instant
+  /** The latest refresh, where it was answered from memory and the record has not been read since. */
+  unchecked: { readonly requested: RequestedContact; readonly at: Instant } | undefined
 }
 
 interface Record {
+  readonly aor: string
   /** As last read, our own entry as last written. */
   entries: readonly EdgeBindings[]
+  checkedAt: Instant
   readonly held: Map<string, Held>
+}
+
+/** A registration that was refreshed after all that the record says against it, and has to stand in it again. */
+export interface Overlooked {
+  readonly registration: Registration
+  readonly flow: Flow
 }
 
 /** The registrations whose edge is this node. A refresh that changes nothing needs nothing else. */
@@ -46,13 +64,14 @@ export class EdgeTable {
   readonly #records = new Map<string, Record>()
   readonly #byConnection = new Map<number, Set<Held>>()
   readonly #deadlines = new Deadlines<Held>()
+  readonly #checks = new Deadlines<Record>()
 
   constructor(self: string) {
     this.#self = self
   }
 
   get deadline(): Instant {
-    return this.#deadlines.next
+    return earliest(this.#deadlines.next, this.#checks.next)
   }
 
   get size(): number {
@@ -80,11 +99,14 @@ export class EdgeTable {
       all.push(held)
     }
     for (const [index, held] of all.entries()) {
+      const requested = contacts[index]!
       held.cseq = cseq
       held.seenCseq = cseq
-      held.expires = after(now, contacts[index]!.granted)
+      held.expires = after(now, requested.granted)
+      held.unchecked = { requested, at: now }
       this.#schedule(held)
     }
+    this.#checks.set(record, Math.max(now, after(record.checkedAt, CHECK_EVERY)) as Instant)
     return true
   }
 
@@ -111,8 +133,9 @@ export class EdgeTable {
     flow: Flow,
     now: Instant,
   ): void {
-    const record = this.#records.get(aor) ?? { entries, held: new Map<string, Held>() }
+    const record = this.#records.get(aor) ?? { aor, entries, checkedAt: now, held: new Map<string, Held>() }
     record.entries = entries
+    record.checkedAt = now
     this.#records.set(aor, record)
     const own = new Set(
       (entries.find(({ edge }) => edge === this.#self)?.bindings ?? []).map(({ version }) => version),
@@ -125,12 +148,69 @@ export class EdgeTable {
       const expires = after(now, requested.granted)
       const keepOpenAt = requested.keptOpen ? after(now, KEEP_OPEN_EVERY) : NEVER
       const { cseq } = binding
-      const held: Held = { aor, identity, binding, expires, cseq, seenCseq: cseq, flow, keepOpenAt }
+      const unchecked = undefined
+      const held: Held = {
+        aor,
+        identity,
+        binding,
+        expires,
+        cseq,
+        seenCseq: cseq,
+        flow,
+        keepOpenAt,
+        unchecked,
+      }
       record.held.set(identity, held)
       if (binding.flow !== undefined && flow.connection !== undefined) this.#index(flow.connection).add(held)
       this.#schedule(held)
     }
-    if (record.held.size === 0) this.#records.delete(aor)
+    this.#tidy(record)
+  }
+
+  /** Whether something was answered from memory since the record was read. */
+  isUnchecked(aor: string): boolean {
+    for (const { unchecked } of this.#records.get(aor)?.held.values() ?? []) if (unchecked) return true
+    return false
+  }
+
+  /**
+   * The record was read anew. What it does not bear out any more is forgotten; given back is what the
+   * phone has refreshed since it was removed, so that our 200 has to be made true.
+   */
+  check(aor: string, entries: readonly EdgeBindings[], now: Instant): readonly Overlooked[] {
+    const record = this.#records.get(aor)
+    if (record === undefined) return []
+    this.#checks.delete(record)
+    record.entries = entries
+    record.checkedAt = now
+    const standing = mergeBindings(entries, now).filter(({ edge }) => edge === this.#self)
+    const overlooked: Overlooked[] = []
+    for (const held of [...record.held.values()]) {
+      const { unchecked, binding, flow } = held
+      held.unchecked = undefined
+      if (standing.some(({ version }) => version === binding.version)) continue
+      this.#drop(record, held)
+      if (unchecked && latestWord(entries, held.identity) <= unchecked.at)
+        overlooked.push({ registration: registrationOf(held, unchecked.requested), flow })
+    }
+    this.#tidy(record)
+    return overlooked
+  }
+
+  /** The record could not be read. */
+  postponeCheck(aor: string, now: Instant): void {
+    const record = this.#records.get(aor)
+    if (record) this.#checks.set(record, after(now, CHECK_EVERY))
+  }
+
+  /** Whatever is held of this AOR is not any more. */
+  forget(aor: string): readonly EdgeRegistration[] {
+    const record = this.#records.get(aor)
+    if (record === undefined) return []
+    const all = [...record.held.values()]
+    for (const held of all) this.#drop(record, held)
+    this.#tidy(record)
+    return all
   }
 
   /** All current bindings as last read: ours to the second, others as their record says. */
@@ -158,6 +238,8 @@ export class EdgeTable {
 
   /** What is due, one by one; undefined where nothing is any more. */
   takeDue(now: Instant): Due | undefined {
+    const unchecked = this.#checks.takeDue(now)
+    if (unchecked !== undefined) return { kind: "check", aor: unchecked.aor }
     const held = this.#deadlines.takeDue(now)
     if (held === undefined) return undefined
     if (held.expires > now) {
@@ -166,9 +248,17 @@ export class EdgeTable {
       return { kind: "keep-open", flow: held.flow }
     }
     const record = this.#records.get(held.aor)
-    if (record) this.#drop(record, held)
-    if (record?.held.size === 0) this.#records.delete(held.aor)
+    if (record) {
+      this.#drop(record, held)
+      this.#tidy(record)
+    }
     return { kind: "ended", registration: held }
+  }
+
+  #tidy(record: Record): void {
+    if (record.held.size > 0) return
+    this.#checks.delete(record)
+    this.#records.delete(record.aor)
   }
 
   #schedule(held: Held): void {
@@ -191,4 +281,20 @@ export class EdgeTable {
     this.#byConnection.set(connection, fresh)
     return fresh
   }
+}
+
+/** The highest version of all that is said of a binding, and of whatever clears it. 0: nothing is said. */
+function latestWord(entries: readonly EdgeBindings[], identity: string): number {
+  const versions = entries.flatMap(({ bindings, tombstones, clearedBefore }) => [
+    clearedBefore,
+    ...bindings.flatMap((binding) => (sameIdentity(identityOf(binding), identity) ? [binding.version] : [])),
+    ...tombstones.flatMap((tomb) => (sameIdentity(tomb.identity, identity) ? [tomb.version] : [])),
+  ])
+  return Math.max(0, ...versions)
+}
+
+function registrationOf({ aor, binding, cseq }: Held, requested: RequestedContact): Registration {
+  const renewed = { ...requested, binding: { ...requested.binding, cseq } }
+  const { callId, path } = binding
+  return { aor, callId, cseq, path, contacts: [renewed], outbound: false }
 }

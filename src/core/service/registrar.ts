@@ -8,13 +8,14 @@ import type { HeaderField, SipRequest } from "../sip/message.ts"
 import type { Flow } from "../sip/transport.ts"
 import { type EffectiveBinding, mergeBindings } from "./bindings.ts"
 import type { Call, Desk } from "./desk.ts"
-import { EdgeTable } from "./edge-table.ts"
+import { EdgeTable, type Overlooked } from "./edge-table.ts"
 import type { Questions } from "./questions.ts"
 import { refuse, unavailable } from "./refusal.ts"
 import { type RegistrarRules, type Registration, readRegistration } from "./register-request.ts"
 import { planRegistration, planRemoval } from "./registration.ts"
 import type { SipEffect } from "./sip-server-interface.ts"
 import type { BindingEntry, EdgeBindings } from "./stores.ts"
+import type { Subscribers } from "./subscribers.ts"
 
 /** What REGISTER may require of us. RFC 3327, RFC 5626. */
 const SUPPORTED = ["path", "outbound"]
@@ -42,14 +43,16 @@ export class Registrar {
   readonly #settings: RegistrarSettings
   readonly #desk: Desk
   readonly #questions: Questions
+  readonly #subscribers: Subscribers
   readonly #table: EdgeTable
   /** Jobs that wait, per AOR under way. */
   readonly #queues = new Map<string, Job[]>()
 
-  constructor(settings: RegistrarSettings, desk: Desk, questions: Questions) {
+  constructor(settings: RegistrarSettings, desk: Desk, questions: Questions, subscribers: Subscribers) {
     this.#settings = settings
     this.#desk = desk
     this.#questions = questions
+    this.#subscribers = subscribers
     this.#table = new EdgeTable(settings.node)
   }
 
@@ -81,13 +84,26 @@ export class Registrar {
       const cause = `too many registrations of ${aor} are pending`
       return this.#desk.refuse(call, unavailable(this.#settings.domain, cause), now)
     }
-    return this.#enqueue(aor, (later) => this.#start(call, registration, later), now)
+    // What this AOR's other phones were promised since the record was read has to stand first.
+    const checked = this.#table.isUnchecked(aor) ? this.#check(aor, now) : NOTHING
+    const done = this.#enqueue(aor, (later) => this.#start(call, registration, later), now)
+    return [...checked, ...done]
   }
 
   /** Takes a binding out of the fabric whose flow has failed or whose time is over, if it still stands as it did. */
   remove(gone: GoneBinding, now: Instant): readonly SipEffect[] {
     if ((this.#queues.get(gone.aor)?.length ?? 0) >= LIMITS.sip.queuedRegistrations) return NOTHING
     return this.#enqueue(gone.aor, (later) => this.#startRemoval(gone, later), now)
+  }
+
+  /** The fabric knows the user no more: nothing of what is remembered holds. */
+  userIsGone(aor: string, now: Instant): readonly SipEffect[] {
+    const { node } = this.#settings
+    return this.#table
+      .forget(aor)
+      .flatMap(({ identity, binding }) =>
+        this.remove({ aor, identity, edge: node, version: binding.version }, now),
+      )
   }
 
   flowClosed(flow: Flow, now: Instant): void {
@@ -98,6 +114,7 @@ export class Registrar {
     const effects: SipEffect[] = []
     for (let due = this.#table.takeDue(now); due !== undefined; due = this.#table.takeDue(now)) {
       if (due.kind === "keep-open") effects.push(keepOpen(due.flow))
+      else if (due.kind === "check") effects.push(...this.#check(due.aor, now))
       else {
         const { aor, identity, binding } = due.registration
         const gone = { aor, identity, edge: this.#settings.node, version: binding.version }
@@ -108,18 +125,26 @@ export class Registrar {
   }
 
   #start(call: Call, registration: Registration, now: Instant): readonly SipEffect[] {
-    const { aor } = registration
-    const { domain } = this.#settings
+    const { aor, contacts } = registration
     return this.#questions.findBindings(aor, now, (found, later) => {
-      if (found.kind === "unavailable")
-        return this.#finish(aor, this.#desk.refuse(call, unavailable(domain, found.cause), later), later)
+      if (found.kind === "unavailable") return this.#unavailable(call, aor, found.cause, later)
       const entries = this.#table.enrich(aor, found.entries)
-      if (registration.contacts.length === 0) {
+      if (contacts === "all") return this.#change(call, registration, entries, later)
+      if (contacts.length === 0) {
         const bindings = this.#table.exact(aor, mergeBindings(entries, later))
         return this.#finish(aor, this.#accept(call, registration, bindings, later), later)
       }
-      return this.#change(call, registration, entries, later)
+      // The password may have been checked against what was remembered; a removed user binds nothing.
+      return this.#subscribers.confirm(aor, later, (user, last) => {
+        if (user.kind === "unavailable") return this.#unavailable(call, aor, user.cause, last)
+        if (user.kind === "present") return this.#change(call, registration, entries, last)
+        return this.#finish(aor, this.#desk.refuse(call, refuse(404, `no such user ${aor}`), last), last)
+      })
     })
+  }
+
+  #unavailable(call: Call, aor: string, cause: string, now: Instant): readonly SipEffect[] {
+    return this.#finish(aor, this.#desk.refuse(call, unavailable(this.#settings.domain, cause), now), now)
   }
 
   #change(
@@ -129,7 +154,7 @@ export class Registrar {
     now: Instant,
   ): readonly SipEffect[] {
     const { aor } = registration
-    const { domain, node } = this.#settings
+    const { node } = this.#settings
     const plan = planRegistration(entries, node, registration, now)
     switch (plan.kind) {
       case "out-of-order":
@@ -138,14 +163,53 @@ export class Registrar {
         return this.#finish(aor, this.#desk.refuse(call, refuse(403, "too many bindings"), now), now)
       case "store":
         return this.#questions.storeBindings(aor, plan.entry, now, (stored, later) => {
-          if (stored.kind === "unavailable")
-            return this.#finish(aor, this.#desk.refuse(call, unavailable(domain, stored.cause), later), later)
+          if (stored.kind === "unavailable") return this.#unavailable(call, aor, stored.cause, later)
           const written = replaceEntry(entries, node, plan.entry)
           this.#table.commit(aor, written, plan.bound, call.flow, later)
           const bindings = this.#table.exact(aor, mergeBindings(written, later))
           return this.#finish(aor, this.#accept(call, registration, bindings, later), later)
         })
     }
+  }
+
+  #check(aor: string, now: Instant): readonly SipEffect[] {
+    return this.#enqueue(aor, (later) => this.#startCheck(aor, later), now)
+  }
+
+  /** Reads what refreshes were answered without, and puts right what others have removed meanwhile. */
+  #startCheck(aor: string, now: Instant): readonly SipEffect[] {
+    return this.#questions.findBindings(aor, now, (found, later) => {
+      if (found.kind === "unavailable") {
+        this.#table.postponeCheck(aor, later)
+        return this.#finish(aor, NOTHING, later)
+      }
+      const overlooked = this.#table.check(aor, found.entries, later)
+      if (overlooked.length === 0) return this.#finish(aor, NOTHING, later)
+      return this.#subscribers.find(aor, later, (user, last) => {
+        if (user.kind === "present") return this.#restore(aor, found.entries, overlooked, last)
+        const logs = user.kind === "absent" ? NOTHING : [notRestored(aor, user.cause)]
+        return this.#finish(aor, logs, last)
+      })
+    })
+  }
+
+  /** One after the other, as each changes our entry. */
+  #restore(
+    aor: string,
+    entries: readonly EdgeBindings[],
+    [first, ...others]: readonly Overlooked[],
+    now: Instant,
+  ): readonly SipEffect[] {
+    if (first === undefined) return this.#finish(aor, NOTHING, now)
+    const { node } = this.#settings
+    const plan = planRegistration(entries, node, first.registration, now)
+    if (plan.kind !== "store") return this.#restore(aor, entries, others, now)
+    return this.#questions.storeBindings(aor, plan.entry, now, (stored, later) => {
+      if (stored.kind === "unavailable") return this.#finish(aor, [notRestored(aor, stored.cause)], later)
+      const written = replaceEntry(entries, node, plan.entry)
+      this.#table.commit(aor, written, plan.bound, first.flow, later)
+      return this.#restore(aor, written, others, later)
+    })
   }
 
   #startRemoval(gone: GoneBinding, now: Instant): readonly SipEffect[] {
@@ -221,3 +285,6 @@ const keepOpen = (flow: Flow): SipEffect => ({
 
 const notRemoved = ({ aor, identity }: GoneBinding, cause: string): SipEffect =>
   log("warn", "registration.not-removed", { aor, identity, cause })
+
+const notRestored = (aor: string, cause: string): SipEffect =>
+  log("warn", "registration.not-restored", { aor, cause })

@@ -70,7 +70,7 @@ class Server implements SipServer, Desk {
       recordRoutes: new RecordRoutes(listeners, tokens),
     })
     this.#questions = new Questions(nextTicket)
-    const subscribers = new Subscribers(this.#questions)
+    const subscribers = new Subscribers(this.#questions, (name, now) => this.#registrar.userIsGone(name, now))
     this.#authentication = new Authentication(settings, this.#names, subscribers)
     const rules = {
       node,
@@ -78,7 +78,7 @@ class Server implements SipServer, Desk {
       registration: settings.registration,
       flowToken: (flow: Flow) => tokens.flow(flow, undefined),
     }
-    this.#registrar = new Registrar(rules, this, this.#questions)
+    this.#registrar = new Registrar(rules, this, this.#questions, subscribers)
     this.#router = new Router({
       settings,
       desk: this,
@@ -254,7 +254,7 @@ class Server implements SipServer, Desk {
     this.#registrar.notice(aor, callIdOf(request), cseqOf(request).number)
     const missing = this.#registrar.missingOptions(request)
     if (missing.length > 0) return this.refuse(call, unsupported(missing), now)
-    if (flow.node !== undefined) return this.#registrar.register(call, aor, now)
+    // Whoever passed it on: no node registers anybody for another, so no connection stands for a password.
     return this.#authentication.authenticate(call, "registrar", aor, now, (refusal, later) =>
       refusal === undefined ? this.#registrar.register(call, aor, later) : this.refuse(call, refusal, later),
     )

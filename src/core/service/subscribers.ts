@@ -8,18 +8,27 @@ import type { Unavailable } from "./stores.ts"
 const PRESENT_LIFE: Duration = seconds(10)
 const ABSENT_LIFE: Duration = milliseconds(500)
 
+/** What lets a registration into the fabric has been read within this time. */
+const FRESH: Duration = seconds(1)
+
 interface Remembered {
   readonly found: FoundSubscriber
+  readonly since: Instant
   readonly until: Instant
 }
+
+/** Told of everybody whom the store does not know. */
+type Absent = (name: string, now: Instant) => readonly SipEffect[]
 
 /** Subscriber records, remembered for a moment. */
 export class Subscribers {
   readonly #questions: Questions
+  readonly #absent: Absent
   readonly #remembered = new Map<string, Remembered>()
 
-  constructor(questions: Questions) {
+  constructor(questions: Questions, absent: Absent) {
     this.#questions = questions
+    this.#absent = absent
   }
 
   /** What is remembered of a name; undefined where it has to be asked for. */
@@ -30,6 +39,17 @@ export class Subscribers {
     return undefined
   }
 
+  /** As `find`, unless the store said so a moment ago. */
+  confirm(
+    name: string,
+    now: Instant,
+    resume: (found: FoundSubscriber | Unavailable, now: Instant) => readonly SipEffect[],
+  ): readonly SipEffect[] {
+    const known = this.#remembered.get(name)
+    const isFresh = known?.found.kind === "present" && now - known.since < FRESH
+    return isFresh ? resume(known.found, now) : this.find(name, now, resume)
+  }
+
   /** Asks the store, whatever is remembered. */
   find(
     name: string,
@@ -38,7 +58,8 @@ export class Subscribers {
   ): readonly SipEffect[] {
     return this.#questions.findSubscriber(name, now, (found, later) => {
       if (found.kind !== "unavailable") this.#remember(name, found, later)
-      return resume(found, later)
+      const resumed = resume(found, later)
+      return found.kind === "absent" ? [...this.#absent(name, later), ...resumed] : resumed
     })
   }
 
@@ -52,6 +73,6 @@ export class Subscribers {
       }
     }
     const life = found.kind === "present" ? PRESENT_LIFE : ABSENT_LIFE
-    this.#remembered.set(name, { found, until: after(now, life) })
+    this.#remembered.set(name, { found, since: now, until: after(now, life) })
   }
 }
