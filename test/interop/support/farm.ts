@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { Program, removeDirectory, runToEnd, temporaryDirectory } from "./programs.ts"
 
@@ -55,6 +56,19 @@ export class FarmNode {
     return stdout
   }
 
+  /** The same without holding up what else this process does. */
+  async ask(...args: readonly string[]): Promise<string> {
+    const program = new Program(args.join(" "), CARILLON, [...args, "--http", this.http, "--data", this.data])
+    const code = await program.exited
+    if (code !== 0)
+      throw new Error(`carillon ${args.join(" ")} on ${this.host} ended with ${code}: ${program.output}`)
+    return program.output
+  }
+
+  token(): string {
+    return readFileSync(join(this.data, "admin-token"), "utf8").trim()
+  }
+
   json(...args: readonly string[]): any {
     return JSON.parse(this.must(...args, "--json"))
   }
@@ -90,8 +104,8 @@ export class Farm {
     this.#prefix = prefix
   }
 
-  /** The first node makes the fabric, every further one joins by an invite. */
-  async add(): Promise<FarmNode> {
+  /** The first node makes the fabric, every further one joins by an invite of `inviter`. */
+  async add(inviter = this.nodes[0]): Promise<FarmNode> {
     const number = this.nodes.length + 1
     const node = new FarmNode(
       `${this.#prefix}.${number}`,
@@ -99,10 +113,9 @@ export class Farm {
       this.#extra,
       this.#environment,
     )
-    const first = this.nodes[0]
     this.nodes.push(node)
-    if (first === undefined) await node.up("--domain", this.domain)
-    else await node.up("--join", first.must("invite", "--node").trim())
+    if (inviter === undefined) await node.up("--domain", this.domain)
+    else await node.up("--join", (await inviter.ask("invite", "--node")).trim())
     return node
   }
 

@@ -9,6 +9,8 @@ import type { Flow, Hop } from "../../../src/core/sip/transport.ts"
 export interface PhoneWire {
   readonly address: Address
   send(id: string, hop: Hop, bytes: Uint8Array): void
+  /** Ends the connection to the proxy, if there is one. */
+  drop(): void
   close(): void
 }
 
@@ -43,6 +45,7 @@ export function openUdp(host: string, heard: Heard): Promise<PhoneWire> {
           const to = hop.kind === "flow" ? hop.flow.remote : hop.kind === "address" ? hop.address : undefined
           if (to) socket.send(bytes, to.port, to.host)
         },
+        drop() {},
         close: () => socket.close(),
       })
     })
@@ -85,18 +88,20 @@ export function streamWire(
     })
     return opened
   }
+  const drop = () => {
+    const last = socket
+    socket = undefined
+    last?.destroy()
+  }
   return {
     address,
+    drop,
+    close: drop,
     send(id, _hop, bytes) {
       socket ??= open()
       socket.write(bytes, (error) => {
         if (error) heard.failed(id, error.message)
       })
-    },
-    close() {
-      const last = socket
-      socket = undefined
-      last?.destroy()
     },
   }
 }

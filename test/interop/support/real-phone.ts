@@ -97,6 +97,11 @@ export class RealPhone {
     return ended.status
   }
 
+  /** Drops its connection; the next message opens another, to wherever its proxy is now. */
+  reconnect(): void {
+    this.#wire.drop()
+  }
+
   close(): void {
     clearTimeout(this.#timer)
     this.#wire.close()

@@ -1,0 +1,146 @@
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import type { Farm, FarmNode } from "../../test/interop/support/farm.ts"
+import { PORTS } from "../../test/interop/support/farm.ts"
+import { RealPhone } from "../../test/interop/support/real-phone.ts"
+
+const TRANSPORTS = ["UDP", "TCP", "TLS"] as const
+const PASSWORD = "secret"
+
+/** Runs `work` on each item, `width` at a time. */
+export async function inParallel<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = [...items]
+  const lane = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
+  }
+  await Promise.all(Array.from({ length: width }, lane))
+}
+
+const proxyOf = (node: FarmNode, transport: (typeof TRANSPORTS)[number]) => ({
+  host: node.host,
+  port: transport === "TLS" ? PORTS.sips : PORTS.sip,
+})
+
+/** A user with one phone, which is always busy: 486 proves that a call was delivered, and costs little. */
+export interface Member {
+  readonly user: string
+  readonly transport: (typeof TRANSPORTS)[number]
+  readonly phone: RealPhone
+  node: FarmNode
+}
+
+/** Thousands of registered phones, spread over all nodes and transports. */
+export class Population {
+  readonly members: Member[] = []
+  readonly #farm: Farm
+
+  constructor(farm: Farm) {
+    this.#farm = farm
+  }
+
+  /** Imports the users on the first node and registers each one's phone. Gives seconds for either. */
+  async settle(count: number): Promise<{ readonly importing: number; readonly registering: number }> {
+    const file = join(this.#farm.directory, "users.csv")
+    const users = Array.from({ length: count }, (_, index) => `user${index}`)
+    const extra = ["caller", "answerer"]
+    writeFileSync(file, `${[...users, ...extra].map((user) => `${user},${PASSWORD}`).join("\n")}\n`)
+    const importing = await seconds(async () => {
+      await this.#farm.nodes[0]!.ask("user", "import", file)
+    })
+    for (const [index, user] of users.entries()) {
+      const transport = TRANSPORTS[index % TRANSPORTS.length]!
+      const node = this.#farm.nodes[Math.floor(index / TRANSPORTS.length) % this.#farm.nodes.length]!
+      this.members.push(await this.#member(user, transport, node))
+    }
+    const registering = await seconds(() => this.register(this.members))
+    return { importing, registering }
+  }
+
+  async #member(user: string, transport: Member["transport"], node: FarmNode): Promise<Member> {
+    const phone = await RealPhone.open("127.0.1.1", {
+      user,
+      password: PASSWORD,
+      domain: this.#farm.domain,
+      proxy: proxyOf(node, transport),
+      transport,
+      ca: readFileSync(join(node.data, "membership", "phone.crt"), "utf8"),
+      answers: { kind: "refuse", status: 486 },
+    })
+    return { user, transport, phone, node }
+  }
+
+  /** Registers phones where they are; throws where one is refused. */
+  async register(members: readonly Member[]): Promise<void> {
+    await inParallel(members, 64, async ({ phone, user, node }) => {
+      const { status } = await phone.register(3_600)
+      if (status !== 200) throw new Error(`${user} could not register at ${node.host}: ${status}`)
+    })
+  }
+
+  /** Phones whose connection died with their node find another, as phones do: by their list of servers. */
+  async moveFlowsFrom(dead: readonly FarmNode[], living: readonly FarmNode[]): Promise<readonly Member[]> {
+    const moved = this.members.filter(({ node, transport }) => dead.includes(node) && transport !== "UDP")
+    for (const [index, member] of moved.entries()) {
+      member.node = living[index % living.length]!
+      Object.assign(member.phone.agent.settings, { proxy: proxyOf(member.node, member.transport) })
+      member.phone.reconnect()
+    }
+    await this.register(moved)
+    return moved
+  }
+
+  async caller(node: FarmNode, host = "127.0.2.1"): Promise<RealPhone> {
+    return RealPhone.open(host, {
+      user: "caller",
+      password: PASSWORD,
+      domain: this.#farm.domain,
+      proxy: proxyOf(node, "UDP"),
+    })
+  }
+
+  async answerer(node: FarmNode): Promise<RealPhone> {
+    const phone = await RealPhone.open("127.0.2.2", {
+      user: "answerer",
+      password: PASSWORD,
+      domain: this.#farm.domain,
+      proxy: proxyOf(node, "UDP"),
+    })
+    await phone.register(3_600)
+    return phone
+  }
+
+  /** Calls every one of `members` through every one of `nodes`; gives those that were not reached. */
+  async callAll(members: readonly Member[], nodes: readonly FarmNode[]) {
+    const missed: {
+      readonly user: string
+      readonly transport: string
+      readonly through: string
+      readonly status: number
+    }[] = []
+    let made = 0
+    for (const node of nodes) {
+      const caller = await this.caller(node)
+      await inParallel(members, 24, async ({ user, transport }) => {
+        const { status } = await caller.call(`sip:${user}@${this.#farm.domain}`)
+        made++
+        if (status !== 486) missed.push({ user, transport, through: node.host, status })
+      })
+      caller.close()
+    }
+    return { made, missed }
+  }
+
+  close(): void {
+    for (const { phone } of this.members) phone.close()
+  }
+}
+
+export async function seconds(work: () => Promise<void>): Promise<number> {
+  const start = performance.now()
+  await work()
+  return (performance.now() - start) / 1_000
+}
