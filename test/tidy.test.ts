@@ -69,7 +69,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "apps/control",
     "apps/web",
   ],
-  "apps/cli": ["apps/control", "apps/daemon", "core/node"],
+  "apps/cli": ["apps/control", "apps/daemon", "core/node", "core/usage"],
 }
 
 /** What would make a run of the core differ from the next one. The compiler keeps out the rest. */

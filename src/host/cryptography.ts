@@ -3,6 +3,7 @@ import {
   createDecipheriv,
   createHmac,
   createPrivateKey,
+  createSecretKey,
   hash,
   type KeyObject,
   randomBytes,
@@ -181,14 +182,14 @@ export function verifiesSha256(key: KeyObject, signed: Uint8Array, value: Uint8A
 /** AES-256-GCM: nonce, ciphertext, tag; the context is authenticated and not carried. */
 function seal(key: Uint8Array, secret: Uint8Array, context: string): Uint8Array {
   const nonce = randomBytes(NONCE_BYTES)
-  const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(context))
+  const cipher = createCipheriv("aes-256-gcm", sealingKey(key), nonce).setAAD(Buffer.from(context))
   return plain(Buffer.concat([nonce, cipher.update(secret), cipher.final(), cipher.getAuthTag()]))
 }
 
 function unseal(key: Uint8Array, sealed: Uint8Array, context: string): Uint8Array | undefined {
   const end = sealed.length - TAG_BYTES
   if (end < NONCE_BYTES) return undefined
-  const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, NONCE_BYTES))
+  const decipher = createDecipheriv("aes-256-gcm", sealingKey(key), sealed.subarray(0, NONCE_BYTES))
     .setAAD(Buffer.from(context))
     .setAuthTag(sealed.subarray(end))
   try {
@@ -197,6 +198,15 @@ function unseal(key: Uint8Array, sealed: Uint8Array, context: string): Uint8Arra
     return undefined
   }
 }
+
+/** A fabric key as OpenSSL takes it at once: one made anew for each record costs 31 µs of 63. */
+function sealingKey(key: Uint8Array): KeyObject {
+  const known = sealingKeys.get(key) ?? createSecretKey(key)
+  sealingKeys.set(key, known)
+  return known
+}
+
+const sealingKeys = new WeakMap<Uint8Array, KeyObject>()
 
 /** The core takes no Buffer: its `slice` is a window where a Uint8Array's is a copy. */
 const plain = (bytes: Buffer): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)

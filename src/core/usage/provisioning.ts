@@ -1,4 +1,5 @@
 import type { Cryptography } from "../identity/certificate.ts"
+import { PROVISIONER, REGISTRAR } from "../identity/roles.ts"
 import { fromUtf8, toUtf8 } from "../kit/bytes.ts"
 import { type Machine, NOTHING } from "../kit/machine.ts"
 import { type Instant, NEVER } from "../kit/time.ts"
@@ -49,10 +50,15 @@ export interface ProvisioningSettings {
   readonly overlay: Pick<Overlay, "resourceId">
   readonly cryptography: Cryptography
   readonly fabricKeys: () => readonly FabricKey[]
+  /** Of this node: what its signature may write. */
+  readonly roles: readonly string[]
 }
 
 /** Questions that one command keeps open at a time: enough to fill the links, few enough to stay fair. */
 const OPEN_QUESTIONS = 48
+
+/** Entries of the index in one store: with the longest names it stays below 64 KiB. */
+const MOST_ENTRIES = 100
 
 /** About 68 years: users stay until they are removed. */
 const FOREVER = 0x7fff_ffff
@@ -92,7 +98,12 @@ export class Provisioning implements Machine<ProvisioningInput, ProvisioningEffe
   }
 
   handle(input: ProvisioningInput, now: Instant): readonly ProvisioningEffect[] {
-    if (input.kind === "command") return this.#advance(this.#begin(input.ticket, input.command, now))
+    if (input.kind === "command") {
+      const { ticket, command } = input
+      const result = this.#hindrance(command)
+      if (result !== undefined) return [{ kind: "provisioned", ticket, result }]
+      return this.#advance(this.#begin(ticket, command, now))
+    }
     const pending = this.#tickets.redeem(input.ticket)
     if (pending === undefined || pending.job.ended) return NOTHING
     const { job, question } = pending
@@ -103,6 +114,16 @@ export class Provisioning implements Machine<ProvisioningInput, ProvisioningEffe
 
   expire(): readonly ProvisioningEffect[] {
     return NOTHING
+  }
+
+  /** What this node could not carry through, whatever the fabric said: refused before anything is written. */
+  #hindrance(command: ProvisioningCommand): ProvisioningResult | undefined {
+    if (command.kind === "list-users") return undefined
+    const { roles, fabricKeys } = this.#settings
+    if (!roles.includes(PROVISIONER)) return lacks(PROVISIONER, "users can be changed")
+    if (command.kind === "put-users" && fabricKeys().length === 0)
+      return { kind: "refused", code: "unavailable", cause: NO_KEY }
+    return undefined
   }
 
   #judge(question: Question, answer: OverlayAnswer): ProvisioningResult | undefined {
@@ -143,7 +164,8 @@ export class Provisioning implements Machine<ProvisioningInput, ProvisioningEffe
 
   #remove(name: string, now: Instant) {
     let newest = 0
-    const resource = this.#settings.overlay.resourceId(name)
+    const { overlay, roles } = this.#settings
+    const resource = overlay.resourceId(name)
     const readVersions: Question = {
       kind: "fetch",
       resource,
@@ -155,7 +177,8 @@ export class Provisioning implements Machine<ProvisioningInput, ProvisioningEffe
             clearedBefore,
             ...[...bindings, ...tombstones].map((each) => each.version),
           )
-        return undefined
+        const mayClear = newest === 0 || roles.includes(REGISTRAR)
+        return mayClear ? undefined : lacks(REGISTRAR, `the registrations of ${name} can be removed too`)
       },
     }
     // A removed user must ring nowhere: whatever any edge wrote of him is cleared with him.
@@ -220,24 +243,17 @@ export class Provisioning implements Machine<ProvisioningInput, ProvisioningEffe
     return { kind: "store", resource: overlay.resourceId(name), values }
   }
 
-  /** One store a shard, however many names fall into it. */
+  /** One store a shard; more only where its names would make a message too large. */
   #storeIndex(names: readonly string[], exists: boolean): readonly Question[] {
     const { cryptography, overlay } = this.#settings
     const shards = Map.groupBy(names, (name) => indexShardOf(cryptography, name))
-    return [...shards].map(([shard, members]) => ({
-      kind: "store",
-      resource: overlay.resourceId(indexShardName(shard)),
-      values: members.map((name) => ({
-        kind: SUBSCRIBER_INDEX.id,
-        value: {
-          model: "dictionary",
-          key: toUtf8(name),
-          exists,
-          value: exists ? INDEX_ENTRY : new Uint8Array(),
-        },
-        lifetime: FOREVER,
+    return [...shards].flatMap(([shard, members]) =>
+      inParts(members, MOST_ENTRIES).map((part) => ({
+        kind: "store" as const,
+        resource: overlay.resourceId(indexShardName(shard)),
+        values: part.map((name) => indexEntry(name, exists)),
       })),
-    }))
+    )
   }
 
   #advance(job: Job): readonly ProvisioningEffect[] {
@@ -266,6 +282,29 @@ export class Provisioning implements Machine<ProvisioningInput, ProvisioningEffe
     return [{ kind: "provisioned", ticket: job.ticket, result }]
   }
 }
+
+const indexEntry = (name: string, exists: boolean): ValueToStore => ({
+  kind: SUBSCRIBER_INDEX.id,
+  value: {
+    model: "dictionary",
+    key: toUtf8(name),
+    exists,
+    value: exists ? INDEX_ENTRY : new Uint8Array(),
+  },
+  lifetime: FOREVER,
+})
+
+const inParts = <T>(all: readonly T[], size: number): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(all.length / size) }, (_, part) => all.slice(part * size, (part + 1) * size))
+
+const NO_KEY = "this node has no fabric key to seal passwords with; enrol it again, or ask another node"
+
+/** `what` cannot be done here. */
+const lacks = (role: string, what: string): ProvisioningResult => ({
+  kind: "refused",
+  code: "unavailable",
+  cause: `this node has no role ${role}, by which ${what}; run the command against a node that has it, see "carillon status"`,
+})
 
 const refuse = (code: "user-exists" | "no-such-user", cause: string): ProvisioningResult => ({
   kind: "refused",

@@ -13,7 +13,7 @@ export const INDEX_SHARDS = 1_024
 /** The Resource Name of a shard. No AOR looks like it, for want of an `@`. */
 export const indexShardName = (shard: number): string => `carillon-subscriber-index/${shard}`
 
-export function indexShardOf(hashes: Hashes, name: string): number {
+export function indexShardOf(hashes: Pick<Hashes, "sha256">, name: string): number {
   const hash = hashes.sha256(toUtf8(name))
   return ((hash[0]! << 8) | hash[1]!) % INDEX_SHARDS
 }

@@ -3,6 +3,7 @@ import type { Command } from "commander"
 import { CarillonError } from "../../../core/kit/errors.ts"
 import type { ControlClient } from "../../control/client.ts"
 import { type ConnectionOptions, connect, withConnection } from "../connection.ts"
+import { inOrderOfIndex } from "../import-order.ts"
 import { CommandError } from "../outcome.ts"
 import { type Progress, startProgress } from "../progress.ts"
 import type { Stage } from "../stage.ts"
@@ -34,7 +35,7 @@ export function addUserImport(parent: Command, { terminal }: Stage): void {
       if (users.length === 0) throw new CommandError(`${file} holds no users; write lines of name,password`)
       const begin = performance.now()
       const progress = await startProgress(users.length, "users", terminal)
-      await sendAll(client, users, progress).finally(() => progress.stop())
+      await sendAll(client, inOrderOfIndex(users, domain), progress).finally(() => progress.stop())
       const seconds = Number(((performance.now() - begin) / 1_000).toFixed(1))
       if (options.json) terminal.print(JSON.stringify({ count: users.length, seconds }))
       else terminal.print(`${counted(users.length, "user")} imported in ${seconds} s`)
