@@ -1,9 +1,8 @@
 import { fromHex } from "../kit/hex.ts"
 import { type CountEffect, type LogEffect, log } from "../kit/log.ts"
-import { after, earliest, type Instant, minutes, NEVER, seconds } from "../kit/time.ts"
+import { after, earliest, type Instant, NEVER, seconds } from "../kit/time.ts"
 import type { Overlay, OverlayEffect, OverlayInput, Ticket } from "../overlay/interface.ts"
 import { createOverlay } from "../overlay/overlay.ts"
-import { createSipServer } from "../service/sip-server.ts"
 import type { SipEffect, SipInput, SipServer } from "../service/sip-server-interface.ts"
 import type { StorageChange } from "../storage/change.ts"
 import { DEFAULT_KINDS } from "../storage/kinds.ts"
@@ -25,6 +24,7 @@ import type {
 } from "./interface.ts"
 import { NodeHops, type NodeHopsEffect, SIPS_APPLICATION } from "./node-hops.ts"
 import { PeerDirectory } from "./peer-directory.ts"
+import { createSipSide } from "./sip-side.ts"
 import { describeNode } from "./status.ts"
 
 /** Who asks the overlay: answers go back by it. */
@@ -87,7 +87,14 @@ class Node implements CarillonNode {
       applications: new Map([[SIPS_APPLICATION, advertised]]),
       fullMeshLimit: FULL_MESH,
     })
-    const usage = { self, overlay: this.#overlay, cryptography, fabricKeys: () => settings.fabricKeys }
+    const { certificate } = identity
+    const usage = {
+      self,
+      overlay: this.#overlay,
+      cryptography,
+      fabricKeys: () => settings.fabricKeys,
+      roles: certificate.roles,
+    }
     this.#stores = new FabricStores(usage, Owner.stores)
     this.#provisioning = new Provisioning(usage, Owner.provisioning)
     this.#lookup = new Lookup(
@@ -95,22 +102,11 @@ class Node implements CarillonNode {
       Owner.lookup,
     )
     this.#probe = new HealthProbe(self, this.#overlay.resourceId(fromHex(self)), Owner.health)
-    this.#sip = createSipServer({
-      node: self,
-      domain: configuration.sipDomain,
+    this.#sip = createSipSide(settings, {
+      isAlive: (node) => this.#peers.isAlive(node),
+      nodeWithPrefix: (prefix) => this.#peers.nodeWithPrefix(prefix),
+      refusesWork: () => this.#refusal(),
       aliases: () => this.#peers.aliases,
-      listeners: settings.listeners,
-      fabricKey: settings.fabricKeys.at(-1)!.key,
-      hashes: cryptography,
-      random,
-      surroundings: {
-        isAlive: (node) => this.#peers.isAlive(node),
-        nodeWithPrefix: (prefix) => this.#peers.nodeWithPrefix(prefix),
-        refusesWork: () => this.#refusal(),
-      },
-      trusted: settings.trusted,
-      algorithms: settings.digestAlgorithms,
-      registration: { min: seconds(30), default: minutes(60), max: minutes(120) },
     })
   }
 
@@ -143,6 +139,9 @@ class Node implements CarillonNode {
         this.#tellSip(input, now)
         break
       case "send-failed":
+        // Forgotten first: whatever is sent in its stead asks anew where the node is.
+        if (input.node !== undefined)
+          this.#performHops(this.#hops.handle({ kind: "unreachable", node: input.node }), now)
         this.#tellSip(input, now)
         break
       case "command":

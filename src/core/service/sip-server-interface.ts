@@ -35,7 +35,13 @@ export type SipInput =
   | { readonly kind: "received"; readonly flow: Flow; readonly bytes: Uint8Array }
   | { readonly kind: "flow-closed"; readonly flow: Flow }
   /** The `send` of that id could not be carried out (no route, refused, reset, certificate). */
-  | { readonly kind: "send-failed"; readonly id: string; readonly reason: string }
+  | {
+      readonly kind: "send-failed"
+      readonly id: string
+      readonly reason: string
+      /** The node that it was for, where it went to one by name: its address may have changed. */
+      readonly node?: string
+    }
   /** An empty list: the name has no such records. `failed`: no server answered. */
   | { readonly kind: "resolved"; readonly ticket: Ticket; readonly records: readonly DnsRecord[] | "failed" }
   | StoreAnswer

@@ -48,10 +48,10 @@ class Bench {
   mostOpen = 0
   now: Instant = NOW
 
-  constructor() {
-    const fabricKeys = () => [OLD_KEY, KEY]
+  constructor(roles: readonly string[] = ["registrar", "provisioner"], keys = [OLD_KEY, KEY]) {
+    const fabricKeys = () => keys
     this.provisioning = new Provisioning(
-      { self: NODES[0], overlay: this.records, cryptography, fabricKeys },
+      { self: NODES[0], overlay: this.records, cryptography, fabricKeys, roles },
       1,
     )
   }
@@ -295,5 +295,46 @@ describe("remove-user", () => {
       asked.kind === "store" ? [asked.values.map(({ kind }) => kind)] : [],
     )
     assert.deepEqual(kinds, [[SUBSCRIBER.id, SIP_BINDINGS.id], [SUBSCRIBER_INDEX.id]])
+  })
+})
+
+describe("A node without the role or the key for it", () => {
+  const causeOf = (result: ProvisioningResult) =>
+    result.kind === "refused" && result.code === "unavailable" ? result.cause : undefined
+
+  test("changes no users, and says which role is missing and what to do", () => {
+    const bench = new Bench(["registrar", "proxy"])
+    for (const command of [putOf("add", ALICE), { kind: "remove-user", name: ALICE } as const]) {
+      const cause = causeOf(bench.run(command))
+      assert.match(cause ?? "", /no role provisioner.*run the command against a node that has it/)
+    }
+    assert.deepEqual(bench.asked, [])
+    assert.deepEqual(bench.list(), [])
+  })
+
+  test("removes a user who is registered nowhere, but no registrations without role registrar", () => {
+    const bench = new Bench(["provisioner"])
+    for (const name of [ALICE, "bob@example.org"]) bench.run(putOf("add", name))
+    bench.records.put(ALICE, {
+      kind: SIP_BINDINGS.id,
+      value: {
+        model: "dictionary",
+        key: fromHex(NODES[1]),
+        exists: true,
+        value: encode(BindingEntryValue, { bindings: [], tombstones: [], clearedBefore: 5 }),
+      },
+      lifetime: 60,
+    })
+    const cause = causeOf(bench.run({ kind: "remove-user", name: ALICE }))
+    assert.match(cause ?? "", /no role registrar.*registrations of alice@example\.org/)
+    assert.notEqual(bench.secretsOf(ALICE), undefined, "nothing was written")
+    const bob = { kind: "user-removed", name: "bob@example.org" }
+    assert.deepEqual(bench.run({ kind: "remove-user", name: "bob@example.org" }), bob)
+  })
+
+  test("seals no passwords without a key", () => {
+    const bench = new Bench(undefined, [])
+    assert.match(causeOf(bench.run(putOf("add", ALICE))) ?? "", /no fabric key/)
+    assert.deepEqual(bench.asked, [])
   })
 })
