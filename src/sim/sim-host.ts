@@ -243,10 +243,11 @@ export class SimHost implements Station {
   }
 }
 
-/** What came in, as far as it tells one run from another. */
+/** What came in, as far as it tells one run from another: a message of the fabric ends in its signature. */
 function describe(input: NodeInput): string {
-  if (input.kind === "received" || input.kind === "link-received")
-    return `${input.kind} ${input.bytes.length} ${sumOf(input.bytes)}`
+  if (input.kind === "link-received")
+    return `link-received ${input.bytes.length} ${sumOf(input.bytes.subarray(-16))}`
+  if (input.kind === "received") return `received ${input.bytes.length} ${sumOf(input.bytes)}`
   return input.kind
 }
 

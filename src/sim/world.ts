@@ -49,6 +49,7 @@ export class World {
   readonly #authority: FakeAuthority
   readonly #surroundings: Surroundings
   readonly #byHost = new Map<string, SimHost>()
+  #numbered = 0
   #now = BEGINNING
 
   /** `hashes`: the platform's; hashing need not be invented. `watch` is shown every line of the event log. */
@@ -132,6 +133,11 @@ export class World {
     return answer
   }
 
+  /** 1, 2, 3 …: for names of calls and the like. */
+  nextNumber(): number {
+    return ++this.#numbered
+  }
+
   pick<T>(from: readonly T[]): T {
     if (from.length === 0) throw new Error("there is nothing to pick from")
     return from[this.below(from.length)]!
@@ -151,6 +157,16 @@ export class World {
   /** Something that happens while time passes. */
   plan(wait: Duration, run: () => void): void {
     this.#agenda.plan(after(this.#now, wait), run)
+  }
+
+  /** Machines lose power, all at one instant: nobody hears anything of them. */
+  cutPower(hosts: readonly SimHost[] = this.alive): void {
+    for (const host of hosts) host.crash("silent")
+  }
+
+  /** From now on nothing passes between these parts; `network.heal()` ends it. */
+  part(...sides: readonly (readonly { readonly host: string }[])[]): void {
+    this.network.cut(sides.map((side) => side.map(({ host }) => host)))
   }
 
   /** Lets time pass. */

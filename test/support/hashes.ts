@@ -1,10 +1,2 @@
-import { createHmac, hash } from "node:crypto"
-import type { Hashes } from "../../src/core/kit/crypto.ts"
-
 /** Hashes by OpenSSL, for tests of the core that want real ones. */
-export const openSslHashes: Hashes = {
-  sha1: (bytes) => new Uint8Array(hash("sha1", bytes, "buffer")),
-  sha256: (bytes) => new Uint8Array(hash("sha256", bytes, "buffer")),
-  hmacSha256: (key, bytes) => new Uint8Array(createHmac("sha256", key).update(bytes).digest()),
-  digestHex: (algorithm, latin1) => hash(algorithm, Buffer.from(latin1, "latin1"), "hex"),
-}
+export { openSslHashes } from "../../src/sim/hashes.ts"
