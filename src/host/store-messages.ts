@@ -3,8 +3,13 @@ import type { StorageChange } from "../core/storage/change.ts"
 // What the loop's thread and the store's thread say to each other.
 
 export type ToStoreWorker =
-  | { readonly kind: "persist"; readonly ticket: number; readonly changes: readonly StorageChange[] }
+  | { readonly kind: "persist"; readonly persists: readonly ToPersist[] }
   | { readonly kind: "close" }
+
+export interface ToPersist {
+  readonly ticket: number
+  readonly changes: readonly StorageChange[]
+}
 
 export type FromStoreWorker =
   /** What the store holds, in parts. */

@@ -1,11 +1,9 @@
 import { parentPort, workerData } from "node:worker_threads"
 import { invariant } from "../core/kit/errors.ts"
 import { DatabaseRefusal, StoreDatabase } from "./store-database.ts"
-import type { FromStoreWorker, StoreWorkerAnswer, ToStoreWorker } from "./store-messages.ts"
+import type { FromStoreWorker, StoreWorkerAnswer, ToPersist, ToStoreWorker } from "./store-messages.ts"
 
 // The thread on which the record store lives, so that fsync holds up no call.
-
-type Persist = Extract<ToStoreWorker, { kind: "persist" }>
 
 const port = parentPort
 invariant(port !== null, "the store worker runs as a worker")
@@ -13,7 +11,7 @@ invariant(port !== null, "the store worker runs as a worker")
 const say = (message: FromStoreWorker) => port.postMessage(message)
 
 function serve(database: StoreDatabase): void {
-  let gathered: Persist[] = []
+  let gathered: ToPersist[] = []
   const flush = () => {
     const batch = gathered
     gathered = []
@@ -27,12 +25,13 @@ function serve(database: StoreDatabase): void {
       return
     }
     // Group commit without a wait: what comes while the disk is busy is the next group.
-    if (gathered.push(message) === 1) setImmediate(flush)
+    if (gathered.length === 0) setImmediate(flush)
+    for (const persist of message.persists) gathered.push(persist)
   })
 }
 
 /** One fsync for all; where that fails, each alone, so that one bad change harms no other. */
-function commit(database: StoreDatabase, batch: readonly Persist[]): readonly StoreWorkerAnswer[] {
+function commit(database: StoreDatabase, batch: readonly ToPersist[]): readonly StoreWorkerAnswer[] {
   const failure = database.commit(batch.flatMap(({ changes }) => changes))
   return batch.map(({ ticket, changes }) => ({
     ticket,

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { CarillonError } from "../core/kit/errors.ts"
 import type { StorageChange } from "../core/storage/change.ts"
-import type { FromStoreWorker, ToStoreWorker } from "./store-messages.ts"
+import type { FromStoreWorker, ToPersist, ToStoreWorker } from "./store-messages.ts"
 
 /** The record store cannot be opened: in use, of a newer version, damaged, not writable. */
 export class StoreError extends CarillonError {
@@ -90,6 +90,7 @@ class WorkerStore implements RecordStore {
   readonly #worker: Worker
   readonly #answer: (answer: PersistAnswer) => void
   readonly #outstanding = new Set<number>()
+  #gathered: ToPersist[] = []
   #failure: string | undefined
   readonly #ended: Promise<void>
 
@@ -113,12 +114,21 @@ class WorkerStore implements RecordStore {
       return
     }
     this.#outstanding.add(ticket)
-    this.#post({ kind: "persist", ticket, changes: changes.map(compact) })
+    // What one turn of the loop brings goes to the worker in one message: they cost more than their contents.
+    if (this.#gathered.push({ ticket, changes: changes.map(compact) }) === 1)
+      setImmediate(() => this.#postGathered())
   }
 
   async close(): Promise<void> {
+    this.#postGathered()
     this.#post({ kind: "close" })
     await this.#ended
+  }
+
+  #postGathered(): void {
+    const persists = this.#gathered
+    this.#gathered = []
+    if (persists.length > 0) this.#post({ kind: "persist", persists })
   }
 
   #post(message: ToStoreWorker): void {

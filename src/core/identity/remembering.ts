@@ -1,7 +1,7 @@
 import { concat } from "../kit/bytes.ts"
 import { toHex } from "../kit/hex.ts"
 import { LIMITS } from "../kit/limits.ts"
-import type { AlgorithmNumbers, Certificate, Cryptography } from "./certificate.ts"
+import type { AlgorithmNumbers, Certificate, Cryptography, Identity } from "./certificate.ts"
 
 /**
  * The same cryptography with a bounded memory of what has been verified: a value's signature costs
@@ -33,6 +33,21 @@ export class RememberingCryptography implements Cryptography {
     const verified = this.#inner.verify(certificate, algorithm, signed, value)
     if (verified) this.#signatures.add(key)
     return verified
+  }
+
+  /** The same identity. What it signs counts as verified: our own values come back to us as copies. */
+  remembering(identity: Identity): Identity {
+    const { nodeId, certificate, algorithm } = identity
+    return {
+      nodeId,
+      certificate,
+      algorithm,
+      sign: (bytes) => {
+        const value = identity.sign(bytes)
+        this.#signatures.add(this.#keyOf(certificate, algorithm, bytes, value))
+        return value
+      },
+    }
   }
 
   isIssuedBy(certificate: Certificate, roots: readonly Uint8Array[]): boolean {

@@ -13,9 +13,11 @@ interface Answered {
   readonly until: Instant
   /** Undefined while the answer is being worked out. */
   payload: Uint8Array | undefined
-  /** The last copy of the request: its way back is the one that works. */
-  request: Received
+  /** Of the last copy of the request: that way back is the one that works. Its body may be large, and is let go. */
+  wayBack: WayBack
 }
+
+type WayBack = Pick<Received, "header" | "link">
 
 /** What may be asked twice without harm is worked out twice; everything else is remembered. */
 const IDEMPOTENT: ReadonlySet<string> = new Set([
@@ -42,15 +44,17 @@ export class Answers {
   isNew(request: Received): boolean {
     if (IDEMPOTENT.has(request.body.kind)) return true
     const key = keyOf(request)
+    const { header, link } = request
+    const wayBack = { header, link }
     const known = this.#answered.get(key)
     if (known && known.until > this.#fabric.now) {
-      known.request = request
+      known.wayBack = wayBack
       if (known.payload) this.#messenger.answer(request, known.payload)
       return false
     }
     this.#forgetOld()
     const until = after(this.#fabric.now, REMEMBERED)
-    this.#answered.set(key, { until, payload: undefined, request })
+    this.#answered.set(key, { until, payload: undefined, wayBack })
     return true
   }
 
@@ -58,7 +62,7 @@ export class Answers {
     const payload = this.#messenger.sign(request.header.transaction, body, certificates)
     const known = this.#answered.get(keyOf(request))
     if (known) known.payload = payload
-    const sent = this.#messenger.answer(known?.request ?? request, payload)
+    const sent = this.#messenger.answer(known?.wayBack ?? request, payload)
     if (!sent && body.kind !== "error")
       this.refuse(request, "Error_Response_Too_Large", "the answer is too large")
   }

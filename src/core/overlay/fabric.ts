@@ -1,7 +1,8 @@
-import type { Certificate, Cryptography } from "../identity/certificate.ts"
+import type { Certificate, Cryptography, Identity } from "../identity/certificate.ts"
 import type { NodeId } from "../identity/node-id.ts"
 import { RememberingCryptography } from "../identity/remembering.ts"
 import { judgeCertificate } from "../identity/trust.ts"
+import { invariant } from "../kit/errors.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { count, type LogEffect, log } from "../kit/log.ts"
 import { after, type Duration, type Instant, seconds } from "../kit/time.ts"
@@ -35,6 +36,9 @@ export class Fabric {
   readonly settings: OverlaySettings
   readonly self: NodeId
   readonly cryptography: Cryptography
+  readonly #remembering: RememberingCryptography
+  #identity: Identity
+  #valueSigner: Identity
   readonly overlayHash: number
   readonly kinds: KindRegistry
   readonly storage: Storage
@@ -54,7 +58,10 @@ export class Fabric {
     const { identity, configuration, random, fullMeshLimit } = settings
     this.settings = settings
     this.self = identity.nodeId
-    this.cryptography = new RememberingCryptography(settings.cryptography)
+    this.#remembering = new RememberingCryptography(settings.cryptography)
+    this.cryptography = this.#remembering
+    this.#identity = identity
+    this.#valueSigner = this.#remembering.remembering(identity)
     this.overlayHash = overlayHash(this.cryptography, configuration.instanceName)
     this.kinds = new KindRegistry(settings.kinds)
     this.storage = new Storage({
@@ -63,6 +70,23 @@ export class Fabric {
       judge: (certificate, now) => this.judge(certificate, now),
     })
     this.topology = new Chord({ self: this.self, random, fullMeshLimit, ...configuration.chord })
+  }
+
+  /** Ours, for messages. */
+  get identity(): Identity {
+    return this.#identity
+  }
+
+  /** Ours, for values: what it signs need not be verified when it comes back as a copy. */
+  get valueSigner(): Identity {
+    return this.#valueSigner
+  }
+
+  /** From now on we sign under another certificate of the same node. */
+  renew(identity: Identity): void {
+    invariant(identity.nodeId === this.self, "a node keeps its Node-ID when its certificate is renewed")
+    this.#identity = identity
+    this.#valueSigner = this.#remembering.remembering(identity)
   }
 
   emit(effect: OverlayEffect): void {

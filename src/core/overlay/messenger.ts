@@ -76,7 +76,7 @@ export class Messenger {
   sign(transaction: TransactionId, body: MessageBody, certificates: Iterable<Uint8Array> = []): Uint8Array {
     const contents: MessageContents = { body, extensions: [] }
     const overlay = this.#fabric.overlayHash
-    return signMessage(this.#fabric.settings.identity, { overlay, transaction, contents, certificates })
+    return signMessage(this.#fabric.identity, { overlay, transaction, contents, certificates })
   }
 
   /** A header of ours. */
@@ -105,8 +105,8 @@ export class Messenger {
   }
 
   /** Answers a request: over the peers that it came through. §6.2.2. */
-  answer(request: Received, payload: Uint8Array): boolean {
-    return this.#sendBack(request.header, request.link, payload)
+  answer({ header, link }: Pick<Received, "header" | "link">, payload: Uint8Array): boolean {
+    return this.#sendBack(header, link, payload)
   }
 
   refuse(
@@ -257,8 +257,10 @@ export class Messenger {
     })
     if ("refused" in signer) return signer.refused
     const distrust = this.#fabric.judge(signer)
-    if (distrust === undefined) this.#remember(signer)
-    return distrust ?? signer
+    if (distrust !== undefined) return distrust
+    this.#remember(signer)
+    if (header.via.length === 0 && signer.nodeIds[0] === link.node) this.#links.renewed(link, signer)
+    return signer
   }
 
   #remember(certificate: Certificate): void {

@@ -143,8 +143,7 @@ export class Operations {
   }
 
   #storeHere(request: StoreReq, askedAt: Instant, done: (result: Stored) => void): void {
-    const { identity } = this.#fabric.settings
-    const { certificate } = identity
+    const { certificate } = this.#fabric.identity
     const certificates = new Map([[certificate.fingerprint, certificate]])
     const context = { requestSigner: certificate, certificates, signedHere: true }
     this.#writes.accept(request, context, (result) => {
@@ -183,12 +182,12 @@ export class Operations {
   }
 
   #signed(resource: ResourceId, values: readonly ValueToStore[], storageTime: number): StoreReq {
-    const { identity } = this.#fabric.settings
+    const { valueSigner } = this.#fabric
     const byKind = Map.groupBy(values, ({ kind }) => kind)
     const kinds = Array.from(byKind, ([kind, group]): StoreKindData => {
       const { model } = group[0]!.value
       const signed = group.map(({ value, lifetime }) =>
-        signValue(identity, { resource, kind, storageTime, lifetime, value }),
+        signValue(valueSigner, { resource, kind, storageTime, lifetime, value }),
       )
       return { kind, generation: 0, values: encode(storedDataList(model), signed) }
     })
