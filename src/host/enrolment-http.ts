@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { TLSSocket } from "node:tls"
-import { type LogEffect, log } from "../core/kit/log.ts"
-import type { EnrolmentHttpRequest, EnrolmentHttpResponse } from "./interface.ts"
+import { formatAddress } from "../core/kit/address.ts"
+import { count, log } from "../core/kit/log.ts"
+import { PROBLEM_HEADER } from "./enrolment-server.ts"
+import type { EnrolmentHttpRequest, EnrolmentHttpResponse, HostSettings } from "./interface.ts"
 import { HOST_LIMITS } from "./limits.ts"
 import { remoteOf } from "./listen.ts"
 
@@ -13,12 +15,20 @@ export interface EnrolmentHttp {
 }
 
 /** HTTP/1.1 on connections that others accepted: one request each, bounded in size and time. */
-export function createEnrolmentHttp(handle: Handler, report: (event: LogEffect) => void): EnrolmentHttp {
+export function createEnrolmentHttp(
+  enrol: Handler,
+  report: Pick<HostSettings, "log" | "count">,
+): EnrolmentHttp {
   const { timeout, headerBytes, connections } = HOST_LIMITS.enrolment
   let open = 0
+  const handle: Handler = async (request) => {
+    const response = await enrol(request)
+    if (response.status >= 400) tellRefusal(request, response, report)
+    return response
+  }
   const server = createServer({ maxHeaderSize: headerBytes }, (request, response) => {
     answer(request, response, handle).catch((cause) => {
-      report(log("error", "host.enrolment-failed", { cause: (cause as Error).stack }))
+      report.log(log("error", "host.enrolment-failed", { cause: (cause as Error).stack }))
       respond(response, { status: 500, headers: {}, body: new Uint8Array() })
     })
   })
@@ -38,6 +48,16 @@ export function createEnrolmentHttp(handle: Handler, report: (event: LogEffect) 
       return true
     },
   }
+}
+
+function tellRefusal(
+  { method, path, remote }: EnrolmentHttpRequest,
+  { status, headers }: EnrolmentHttpResponse,
+  report: Pick<HostSettings, "log" | "count">,
+): void {
+  const cause = headers[PROBLEM_HEADER] ?? `${status}`
+  report.count(count("host_enrolment_refused_total", { cause }))
+  report.log(log("info", "host.enrolment-refused", { cause, method, path, remote: formatAddress(remote) }))
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, handle: Handler): Promise<void> {

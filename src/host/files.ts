@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, unlink } from "node:fs/promises"
+import { mkdir, open, readFile, rename, stat, unlink } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 
 // Files of the data directory: for their owner's eyes only, and whole or not there at all.
@@ -6,9 +6,23 @@ import { basename, dirname, join } from "node:path"
 const PRIVATE_FILE = 0o600
 const PRIVATE_DIRECTORY = 0o700
 
+/** Like a recursive mkdir; Node's own never ends where the system denies a parent that is there, as /proc does. */
 export async function makePrivateDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY })
+  try {
+    await mkdir(path, PRIVATE_DIRECTORY)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return
+    const parent = dirname(path)
+    const isParentAbsent = code === "ENOENT" && (await stat(parent).then(no, yes)) && parent !== path
+    if (!isParentAbsent) throw cause
+    await makePrivateDirectory(parent)
+    await makePrivateDirectory(path)
+  }
 }
+
+const yes = () => true
+const no = () => false
 
 /** Replaces the file in one step that survives a loss of power; readers see the old or the new one. */
 export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {

@@ -87,7 +87,7 @@ export async function openPorts(
         material: settings.fabricTls,
         trust,
         keyLog,
-        enrolment: settings.enrolment && createEnrolmentHttp(settings.enrolment, settings.log),
+        enrolment: settings.enrolment && createEnrolmentHttp(settings.enrolment, settings),
         link: (socket, remote) => links.adopt(socket, undefined, remote),
         sip: (socket, remote, node) => streams.accept(socket, "TLS", remote, node),
         refused: refused("reload"),

@@ -58,6 +58,7 @@ export class FakeNode {
     throw new InvariantError(claim)
   })
   readonly #server = createHttp({
+    count: () => undefined,
     version: "0.1.0",
     token: TOKEN,
     health: () => this.health,

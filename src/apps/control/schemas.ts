@@ -1,5 +1,6 @@
 import { z } from "zod"
 import type { Health, LookupBinding, NodeStatus } from "../../core/node/interface.ts"
+import { ROLES_TO_GIVE } from "./roles.ts"
 import { passwordProblem, userNameProblem } from "./user-name.ts"
 
 // What goes over the control API. Answers are loose objects: a command line one version older than
@@ -21,6 +22,14 @@ const judged = (problem: (text: string) => string | undefined, description: stri
 export const UserName = judged(userNameProblem, "user part, or user@domain of this fabric's own domain")
 export const Password = judged(passwordProblem, "1 to 128 characters, none of them a control character")
 
+const RoleToGive = judged(
+  (role) =>
+    ROLES_TO_GIVE.includes(role)
+      ? undefined
+      : `"${role}" is no role to give a node; write some of ${ROLES_TO_GIVE.join(", ")}`,
+  ROLES_TO_GIVE.join(", "),
+)
+
 export const Nothing = z.object({})
 
 export const PutUsers = z.object({
@@ -41,14 +50,7 @@ export const NamedUser = z.object({ name: UserName })
 export const AskedAor = z.object({ aor: UserName.describe("sip:user@domain, user@domain or user") })
 
 export const AskedInvite = z.object({
-  roles: z
-    .array(
-      z.enum(ROLES_TO_GIVE, {
-        error: ({ input }) => `"${input}" is no role to give a node; write ${ROLES_TO_GIVE.join(", ")}`,
-      }),
-    )
-    .max(16)
-    .optional(),
+  roles: z.array(RoleToGive).max(16).optional(),
   uses: z.number().int().min(1).max(10_000).default(1),
   expiresSeconds: z.number().int().min(1).max(ONE_YEAR).default(3_600),
 })

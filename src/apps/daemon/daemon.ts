@@ -1,8 +1,6 @@
-import { readFile } from "node:fs/promises"
 import type { Server } from "node:http"
 import { isIP } from "node:net"
 import type { Address } from "../../core/kit/address.ts"
-import { CarillonError } from "../../core/kit/errors.ts"
 import { log as event } from "../../core/kit/log.ts"
 import type { Health } from "../../core/node/interface.ts"
 import { createNode } from "../../core/node/node.ts"
@@ -20,6 +18,7 @@ import { inviter } from "./inviter.ts"
 import { createLog, type Log } from "./log.ts"
 import { Metrics } from "./metrics.ts"
 import type { UpOptions } from "./options.ts"
+import { readTlsFiles } from "./tls-files.ts"
 import { addressToAdvertise, concretePort, httpAddress, ownNames } from "./where.ts"
 
 /** One running node as a service. */
@@ -44,11 +43,6 @@ export interface Daemon {
   drainAndStop(atMost: number): Promise<boolean>
   /** Stops at once: what was acknowledged is on disk. */
   stop(): Promise<void>
-}
-
-/** A certificate or key that the operator names cannot be read. */
-export class TlsFileError extends CarillonError {
-  readonly code = "tls-file"
 }
 
 /** Where everything listens and is reached: settled before anything else, since certificates name it. */
@@ -77,6 +71,7 @@ export async function startDaemon(options: UpOptions, version: string): Promise<
     handlers,
     health: () => watch.health,
     metrics: () => metrics.text({ status: controlled.status(), host: host.gauges }),
+    count: (effect) => metrics.count(effect),
     log,
   })
   const httpHost = options.httpHost ?? httpAddress(options.host)
@@ -205,23 +200,11 @@ async function phoneTls(
   membership: Membership,
   { advertised, host }: Place,
 ): Promise<TlsMaterial> {
-  if (tlsCert !== undefined && tlsKey !== undefined)
-    return { certificate: await readPem(tlsCert, "--tls-cert"), key: await readPem(tlsKey, "--tls-key") }
+  if (tlsCert !== undefined && tlsKey !== undefined) return readTlsFiles(tlsCert, tlsKey)
   const addresses = [...new Set([advertised, host])].filter(
     (name) => isIP(name) !== 0 && name !== "0.0.0.0" && name !== "::",
   )
   return membership.phoneTls({ domain: membership.configuration.sipDomain, addresses })
-}
-
-async function readPem(path: string, option: string): Promise<string> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new TlsFileError(`${option}: ${path} cannot be read (${error.code}); name a PEM file`, {
-      cause: error,
-    })
-  })
-  if (!text.includes("-----BEGIN "))
-    throw new TlsFileError(`${option}: ${path} is no PEM; convert it with openssl`)
-  return text
 }
 
 function control(host: NodeHost, membership: Membership): Controlled {

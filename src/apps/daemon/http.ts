@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { type Address, formatAddress } from "../../core/kit/address.ts"
 import { CarillonError, InvariantError } from "../../core/kit/errors.ts"
-import { log } from "../../core/kit/log.ts"
+import { type CountEffect, count, log } from "../../core/kit/log.ts"
 import type { Health } from "../../core/node/interface.ts"
 import { ControlError } from "../control/control-error.ts"
 import { openApi } from "../control/openapi.ts"
@@ -23,6 +23,7 @@ export interface HttpSettings {
   readonly health: () => Health
   /** Prometheus text. */
   readonly metrics: () => Promise<string>
+  readonly count: (effect: CountEffect) => void
   readonly log: Log
 }
 
@@ -41,7 +42,13 @@ export class HttpPortError extends CarillonError {
 /** Serves the page, the control API, health and metrics. */
 export function createHttp(settings: HttpSettings): Server {
   const server = createServer((request, response) => {
-    void serve(settings, request).then((reply) => write(request, response, reply))
+    void serve(settings, request).then((reply) => {
+      const { status } = reply
+      // Ill health is an answer, and has a gauge of its own.
+      if (status >= 400 && request.url !== "/healthz")
+        settings.count(count("http_refused_total", { status: `${status}` }))
+      write(request, response, reply)
+    })
   })
   server.headersTimeout = REQUEST_PATIENCE
   server.requestTimeout = REQUEST_PATIENCE

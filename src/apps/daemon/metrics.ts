@@ -25,6 +25,10 @@ export const COUNTERS: Readonly<Record<string, Declaration>> = {
     help: "Connections closed for what came, or did not leave, over them.",
     labels: ["cause"],
   },
+  http_refused_total: {
+    help: "HTTP requests refused, by status: 401 is a wrong admin token or none.",
+    labels: ["status"],
+  },
   reload_messages_total: {
     help: "RELOAD messages on links, forwarded ones included.",
     labels: ["method", "direction"],

@@ -73,7 +73,7 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
       {
         name: "trusted",
         value: "<network,…>",
-        help: "networks (CIDR) exempt from rate limits, never from authentication",
+        help: "networks (CIDR) exempt from rate limits, never from authentication (default: loopback; or none)",
       },
     ],
   },

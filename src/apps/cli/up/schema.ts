@@ -1,5 +1,6 @@
 import { isIP } from "node:net"
 import { z } from "zod"
+import { KNOWN_ROLES } from "../../control/roles.ts"
 import { passwordProblem, splitUserName, userNameProblem } from "../../control/user-name.ts"
 
 // Settings come as text from the command line and the environment, and as YAML's own types from
@@ -54,8 +55,9 @@ const domain = reading((given) => {
 const words = (given: unknown): readonly string[] =>
   (Array.isArray(given) ? given.map(String) : String(given).split(/[,\s]+/)).filter((word) => word !== "")
 
-const list = <T>(read: (word: string) => T | undefined, problem: string) =>
-  reading<readonly T[]>((given) => {
+const readList =
+  <T>(read: (word: string) => T | undefined, problem: string) =>
+  (given: unknown): Read<readonly T[]> => {
     const values: T[] = []
     for (const word of words(given)) {
       const value = read(word)
@@ -63,7 +65,9 @@ const list = <T>(read: (word: string) => T | undefined, problem: string) =>
       values.push(value)
     }
     return values.length > 0 ? { value: values } : { problem: "is empty; leave it out, or write something" }
-  })
+  }
+
+const list = <T>(read: (word: string) => T | undefined, problem: string) => reading(readList(read, problem))
 
 const oneOf = <const Word extends string>(...known: readonly Word[]) =>
   reading<Word>((given) => {
@@ -95,6 +99,11 @@ function network(word: string): string | undefined {
   return /^\d{1,3}$/.test(bits) && Number(bits) <= most ? word : undefined
 }
 
+const readNetworks = readList(network, "is no network; write it like 192.0.2.0/24, or none alone")
+
+/** An empty list looks like an accident, so that nobody is trusted by a word only. */
+const networks = reading((given) => (words(given).join() === "none" ? { value: [] } : readNetworks(given)))
+
 const ALGORITHMS = { md5: "MD5", "sha-256": "SHA-256" } as const
 
 const algorithm = (word: string) => ALGORITHMS[word.toLowerCase() as keyof typeof ALGORITHMS]
@@ -123,9 +132,7 @@ export const UpSettings = z.object({
   digest: list<"MD5" | "SHA-256">(algorithm, "is no digest algorithm; write md5, sha-256 or both").default([
     "MD5",
   ]),
-  trusted: reading((given) =>
-    words(given).join() === "none" ? { value: [] } : networks.decode(given),
-  ).default(["127.0.0.0/8", "::1/128"]),
+  trusted: networks.default(["127.0.0.0/8", "::1/128"]),
   log: oneOf("plain", "json").default("plain"),
   logLevel: oneOf("debug", "info", "warn", "error").default("info"),
   keyLog: text.optional(),

@@ -79,7 +79,20 @@ function checkTogether(options: UpOptions): UpOptions {
     const [has, lacks] = options.tlsCert === undefined ? ["tls-key", "tls-cert"] : ["tls-cert", "tls-key"]
     throw new UsageError(`--${has} is given without --${lacks}; a certificate and its key go together`)
   }
+  checkPorts(options)
   return options
+}
+
+/** Else the second of two takes the first for another program. */
+function checkPorts(options: UpOptions): void {
+  const taken = new Map<number, string>()
+  for (const name of ["sip", "sips", "reload", "http"] as const) {
+    const port = options[`${name}Port`]
+    const first = taken.get(port)
+    if (port !== 0 && first !== undefined)
+      throw new UsageError(`--${name}-port: ${port} is --${first}-port already; give each a port of its own`)
+    taken.set(port, name)
+  }
 }
 
 async function openFile(named: unknown): Promise<SettingsFile | undefined> {
