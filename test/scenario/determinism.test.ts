@@ -11,7 +11,7 @@ test("the same seed gives the same run: all that happened has one hash, also in 
   )
   assert.notEqual(here[0], here[1])
   const source =
-    "import { tell } from './test/support/told-story.ts'; process.stdout.write(`${tell(1)} ${tell(2)}`)"
+    "import { tell } from './test/support/told-story.ts'; process.stdout.write([tell(1), tell(2)].join(' '))"
   const other = spawnSync(process.execPath, ["--input-type=module", "--eval", source], { encoding: "utf8" })
   assert.equal(other.stdout, here.join(" "), other.stderr)
 })

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict"
+import { type Duration, milliseconds, seconds } from "../../src/core/kit/time.ts"
+import { ringComplaint, ringsComplaint, usersComplaint } from "../../src/sim/checkers.ts"
+import { scenario } from "../../src/sim/scenario.ts"
+import type { SimPhone } from "../../src/sim/sim-phone.ts"
+import {
+  addUsers,
+  type Call,
+  dial,
+  eventually,
+  hangUp,
+  outcome,
+  phoneOf,
+  register,
+  userNames,
+} from "../../src/sim/telephony.ts"
+import type { World } from "../../src/sim/world.ts"
+
+scenario(
+  "nodes join and leave under calls: no call fails and none is lost",
+  { nodes: 4, seeds: 6 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const names = userNames(8)
+    addUsers(world, world.pick(world.hosts), names)
+    // They stay with nodes that stay; what joins and leaves holds records.
+    const [first, second] = world.hosts
+    const phones = names.map((name, index) => phoneOf(world, index % 2 === 0 ? first! : second!, name))
+    for (const phone of phones) assert.equal(register(world, phone), 200)
+    const calls = callAllTheTime(world, phones, seconds(60), milliseconds(100))
+    for (let round = 0; round < 6; round++) {
+      const others = world.alive.filter((host) => host !== first && host !== second)
+      if (round % 2 === 0 || others.length < 2) world.join()
+      else world.leave(world.pick(others))
+      world.run(seconds(1 + world.below(6)))
+    }
+    world.run(seconds(60))
+    assert.ok(calls.length >= 600)
+    for (const call of calls) assert.equal(outcome(world, call), 200, `${call.id} fails`)
+    for (const call of calls) assert.equal(hangUp(world, call, world.pick(["caller", "callee"])), undefined)
+    assert.equal(ringsComplaint(world), undefined)
+    assert.equal(usersComplaint(world, names), undefined)
+  },
+)
+
+scenario(
+  "calls of a node that leaves can be hung up through those that stay",
+  { nodes: 5, seeds: 4 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const names = userNames(6)
+    addUsers(world, world.pick(world.hosts), names)
+    const [leaver] = world.shuffle(world.hosts)
+    const phones = names.map((name) => phoneOf(world, leaver!, name))
+    for (const phone of phones) assert.equal(register(world, phone), 200)
+    const calls = callAllTheTime(world, phones, seconds(2), milliseconds(200))
+    world.run(seconds(2.5))
+    for (const call of calls) assert.equal(outcome(world, call), 200)
+    world.leave(leaver!)
+    for (const phone of phones) phone.use(world.pick(world.alive))
+    for (const call of calls) assert.equal(hangUp(world, call, world.pick(["caller", "callee"])), undefined)
+  },
+)
+
+/** A call of anybody to anybody else, again and again for `span` from now on. */
+function callAllTheTime(
+  world: World,
+  phones: readonly SimPhone[],
+  span: Duration,
+  every: Duration,
+): readonly Call[] {
+  const calls: Call[] = []
+  for (let wait = 0; wait < span; wait += every) {
+    world.plan(milliseconds(wait), () => {
+      const [caller, callee] = world.shuffle(phones)
+      calls.push(dial(world, caller!, callee!))
+    })
+  }
+  return calls
+}
