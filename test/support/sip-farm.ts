@@ -7,6 +7,8 @@ import { SeededRandom } from "../../src/core/kit/random.ts"
 import { type Instant, minutes, seconds } from "../../src/core/kit/time.ts"
 import { createSipServer } from "../../src/core/service/sip-server.ts"
 import type {
+  DnsQuestion,
+  DnsRecord,
   SipEffect,
   SipInput,
   SipServer,
@@ -33,6 +35,10 @@ export class Farm {
   /** AOR, then Node-ID. */
   readonly bindings = new Map<string, Map<string, BindingEntry>>()
   readonly dead = new Set<string>()
+  /** Nodes that live as far as anybody knows, though no SIP gets through to them. */
+  readonly unreachable = new Set<string>()
+  /** What the domain name system knows, by type and name: `SRV _sip._udp.example.net`. */
+  readonly dns = new Map<string, readonly DnsRecord[]>()
   /** Undefined: the stores answer at once. */
   storeFault: "silent" | "unavailable" | undefined
   #lastConnection = 100
@@ -161,9 +167,12 @@ export class FarmNode {
       if (effect.kind === "send") this.#send(effect.hop, effect.bytes, effect.id)
       else if (effect.kind === "find-subscriber" || effect.kind === "find-bindings") this.#store(effect)
       else if (effect.kind === "store-bindings") this.#store(effect)
-      else if (effect.kind === "resolve")
-        this.handle({ kind: "resolved", ticket: effect.ticket, records: [] })
+      else if (effect.kind === "resolve") this.#resolve(effect.ticket, effect.question)
     }
+  }
+
+  #resolve(ticket: number, { type, name }: DnsQuestion): void {
+    this.handle({ kind: "resolved", ticket, records: this.farm.dns.get(`${type} ${name}`) ?? [] })
   }
 
   #store(request: StoreRequest): void {
@@ -177,7 +186,8 @@ export class FarmNode {
     const node = hop.kind === "node" ? hop.node : hop.kind === "flow" ? hop.flow.node : undefined
     if (node !== undefined) {
       const other = farm.nodes.find((candidate) => candidate.id === node)!
-      if (farm.dead.has(node)) this.handle({ kind: "send-failed", id, reason: "no such node" })
+      if (farm.dead.has(node) || farm.unreachable.has(node))
+        this.handle({ kind: "send-failed", id, reason: "no such node", node })
       else other.handle({ kind: "received", bytes, flow: this.#flowTo(other) })
       return
     }

@@ -79,4 +79,4 @@ export function readUri(text: string): Uri | undefined {
 }
 
 /** A URI as the log may show it: without the password that RFC 3261 §19.1.1 lets people write into it. */
-export const loggable = (uri: string): string => uri.replace(/^(sips?:[^:@]*):[^@]*@/i, "$1@")
+export const loggable = (uri: string): string => uri.replaceAll(/(sips?:[^:@<>\s]*):[^@<>\s]*@/gi, "$1@")

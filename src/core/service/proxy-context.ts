@@ -10,6 +10,8 @@ export interface Context {
   readonly server: ServerKey
   /** Where responses go when the server transaction has gone. */
   readonly backwards: Hop
+  /** The address that the request came from. */
+  readonly source: string
   /** Whether the request came from a node of this fabric. */
   readonly toNode: boolean
   readonly invite: boolean
@@ -49,8 +51,8 @@ export interface Branch {
     | { readonly name: "locating" }
     | { readonly name: "trying" | "ringing"; readonly branch: string; readonly hop: Hop }
     | { readonly name: "done" }
-  /** The status that stands for what went wrong until now. */
-  failure: number
+  /** What went wrong until now: the status that stands for it, and a clause for the log. */
+  failure: { readonly status: number; readonly cause: string }
 }
 
 /** Puts more targets among those that wait, by preference; as many as one request may have. */

@@ -25,6 +25,7 @@ export type ForkingInput =
       readonly branch: string
       readonly cause: "timeout" | "transport-failed"
       readonly heard: boolean
+      readonly reason?: string
     }
   | { readonly kind: "client-ended"; readonly branch: string }
   | { readonly kind: "server-ended"; readonly server: ServerKey }
@@ -34,7 +35,7 @@ export type ForkingEffect =
   | { readonly kind: "transact"; readonly input: LayerInput }
   /** Wanted: where `uri` leads, over TLS if `secure`; as `located` with the same key. */
   | { readonly kind: "find"; readonly key: number; readonly uri: string; readonly secure: boolean }
-  | Extract<ProxyEffect, { kind: "send" | "branch-failed" | "call-answered" | "finished" | "log" }>
+  | Extract<ProxyEffect, { kind: "send" | "branch-failed" | "call-answered" | "finished" | "refused" }>
 
 export interface ForkingSettings {
   readonly listeners: readonly Listener[]

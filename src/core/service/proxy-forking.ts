@@ -1,6 +1,5 @@
 import { Deadlines } from "../kit/deadlines.ts"
 import { LIMITS } from "../kit/limits.ts"
-import { log } from "../kit/log.ts"
 import { type Machine, NOTHING } from "../kit/machine.ts"
 import { after, type Instant } from "../kit/time.ts"
 import { maxForwardsOf, tagOf, toOf, topVia } from "../sip/fields.ts"
@@ -10,6 +9,7 @@ import type { Hop } from "../sip/transport.ts"
 import type { ServerKey } from "../transaction/layer-interface.ts"
 import { responseHop } from "../transaction/response-route.ts"
 import { withoutTopVia } from "../transaction/via-stack.ts"
+import { loggable } from "./names.ts"
 import { bestRefusal } from "./proxy-best.ts"
 import { type Branch, type Context, enqueue, takeStartable, type Work } from "./proxy-context.ts"
 import type { ForkingEffect, ForkingInput, ForkingSettings } from "./proxy-forking-interface.ts"
@@ -20,6 +20,9 @@ import { breadthOf, refusal } from "./proxy-validation.ts"
 
 /** Sends that nobody follows up. */
 export const STATELESS = "stateless"
+
+const NOT_TRIED = { status: 503, cause: "there is no way to it" }
+const SILENT = { status: 408, cause: "no final answer came in time" }
 
 /** The response contexts of a proxy: each request's targets, what they answer, and what goes back. RFC 3261 §16.6, §16.7. */
 export class Forking implements Machine<ForkingInput, ForkingEffect> {
@@ -67,7 +70,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
         this.#hear(input.branch, input.response, now, out)
         break
       case "failed":
-        this.#fail(input.branch, input.cause, input.heard, now, out)
+        this.#fail(input, now, out)
         break
       case "client-ended":
         this.#clientEnded(input.branch)
@@ -105,12 +108,16 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     if (tooFar || isLooping(received, mark, this.#sentBys)) {
       const response = refusal(request, tooFar ? 483 : 482)
       this.#respond(server, response, out)
-      out.push({ kind: "finished", server, status: response.status })
+      const cause = tooFar ? "Max-Forwards is used up" : "it has been here before, unchanged"
+      const { status } = response
+      out.push({ kind: "refused", request: received, source: flow.remote.host, status, cause })
+      out.push({ kind: "finished", server, status })
       return undefined
     }
     const context: Context = {
       server,
       backwards: responseHop(topVia(received), flow),
+      source: flow.remote.host,
       toNode: flow.node !== undefined,
       invite: request.method === "INVITE",
       outsideDialog: tagOf(toOf(request)) === undefined,
@@ -155,7 +162,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
       breadth,
       hops: hop.kind === "uri" ? [] : [hop],
       state: { name: "locating" },
-      failure: 503,
+      failure: NOT_TRIED,
     }
     work.active.add(branch)
     if (hop.kind !== "uri") return this.#attempt(branch, work, now, out)
@@ -167,10 +174,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     const branch = this.#locating.get(key)
     if (branch?.context.work === undefined) return
     this.#locating.delete(key)
-    const { hop, requestUri } = branch.target
-    if (hops.length === 0) {
-      out.push(log("info", "sip.unlocated", { uri: hop.kind === "uri" ? hop.uri : requestUri }))
-    }
+    if (hops.length === 0) branch.failure = { status: 503, cause: "the name system knows no way" }
     branch.hops = hops
     this.#attempt(branch, branch.context.work, now, out)
   }
@@ -241,24 +245,20 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     out.push({ kind: "branch-failed", server: context.server, target, status })
     const unreachable = status === 430 || status === 503
     if (unreachable && this.#fallBack(branch, work, now, out)) return
-    work.refusals.push({ response, local: false })
+    work.refusals.push({ response, cause: undefined })
     if (status >= 600) this.#stop(work, "declined", out)
     this.#advance(context, now, out)
   }
 
-  #fail(
-    id: string,
-    cause: "timeout" | "transport-failed",
-    heard: boolean,
-    now: Instant,
-    out: ForkingEffect[],
-  ): void {
-    const branch = this.#branches.get(id)
+  #fail(input: Extract<ForkingInput, { kind: "failed" }>, now: Instant, out: ForkingEffect[]): void {
+    const { cause, heard, reason = "the way is broken" } = input
+    const branch = this.#branches.get(input.branch)
     if (branch === undefined || branch.state.name === "done" || branch.state.name === "locating") return
     const { work, invite } = branch.context
     if (work === undefined) return this.#retire(branch)
     // A flow that cannot be used any more has failed. RFC 5626 §5.3.
-    branch.failure = cause === "timeout" ? 408 : branch.state.hop.kind === "flow" ? 430 : 503
+    const status = branch.state.hop.kind === "flow" ? 430 : 503
+    branch.failure = cause === "timeout" ? SILENT : { status, cause: reason }
     // Who has answered once is not asked again elsewhere (RFC 3263 §4.3), nor is anyone when the
     // client of a request other than INVITE has given up just as we have (RFC 4320).
     if (heard || work.stopped !== "no" || (cause === "timeout" && !invite)) branch.hops = []
@@ -269,11 +269,13 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   #giveUp(branch: Branch, work: Work, now: Instant, out: ForkingEffect[]): void {
     const { context, target, failure, state } = branch
     // What rings may yet be answered, and is not called by another way as well.
-    const over = state.name === "ringing" || (failure === 408 && !context.invite)
+    const { status } = failure
+    const over = state.name === "ringing" || (status === 408 && !context.invite)
     this.#retire(branch)
-    out.push({ kind: "branch-failed", server: context.server, target, status: failure })
+    out.push({ kind: "branch-failed", server: context.server, target, status })
     if (!over && this.#fallBack(branch, work, now, out)) return
-    work.refusals.push({ response: refusal(work.request, failure), local: true })
+    const cause = `${loggable(target.requestUri)}: ${failure.cause}`
+    work.refusals.push({ response: refusal(work.request, status), cause })
     this.#advance(context, now, out)
   }
 
@@ -319,13 +321,16 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
 
   /** Nothing more can come: the best of what came goes back. RFC 3261 §16.7 step 6. */
   #conclude(context: Context, work: Work, out: ForkingEffect[]): void {
-    const { server, toNode, invite } = context
+    const { server, toNode, invite, source } = context
     const cancelled = work.stopped === "cancelled"
-    const response = bestRefusal(work.request, work.refusals, { cancelled, toNode })
+    const { request } = work
+    const { response, cause } = bestRefusal(request, work.refusals, { cancelled, toNode })
+    const { status } = response
+    if (cause !== undefined) out.push({ kind: "refused", request, source, status, cause })
     // A 408 would come after its client has given up. RFC 4320 §4.2.
-    if (response.status === 408 && !invite) out.push({ kind: "transact", input: { kind: "abandon", server } })
+    if (status === 408 && !invite) out.push({ kind: "transact", input: { kind: "abandon", server } })
     else this.#respond(server, response, out)
-    this.#close(context, work, response.status, out)
+    this.#close(context, work, status, out)
   }
 
   #respond(server: ServerKey, response: SipResponse, out: ForkingEffect[]): void {

@@ -66,6 +66,14 @@ export type ProxyEffect =
     }
   /** The first 2xx to an INVITE outside a dialog. */
   | { readonly kind: "call-answered"; readonly server: ServerKey }
+  /** The proxy itself refuses, and no target did: worth a line of the log. */
+  | {
+      readonly kind: "refused"
+      readonly request: SipRequest
+      readonly source: string
+      readonly status: number
+      readonly cause: string
+    }
   /** The request got its final answer by other ways than `answer`: from a target, or by CANCEL. */
   | { readonly kind: "finished"; readonly server: ServerKey; readonly status: number }
   | LogEffect

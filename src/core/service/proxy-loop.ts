@@ -4,6 +4,7 @@ import { randomToken } from "../kit/token.ts"
 import { callIdOf, cseqOf, viasOf } from "../sip/fields.ts"
 import type { SipRequest } from "../sip/message.ts"
 import { branchOf, MAGIC_COOKIE } from "../sip/via.ts"
+import { defaultPort } from "../transaction/response-route.ts"
 import { topViaText } from "../transaction/via-stack.ts"
 
 // Branches in two parts, `z9hG4bK<unique>-<loop mark>`, so that a request that comes back unchanged
@@ -14,25 +15,34 @@ const DECISIVE = ["Route", "From", "To", "Proxy-Require", "Proxy-Authorization"]
 
 const SECOND_SEED = 0x9e3779b1
 
-/** The second part: equal for requests that would be treated alike. Not of the method. */
+/**
+ * The second part: equal for requests that would be treated alike. Not of the method. Short, as it
+ * travels with every message; by chance two of a spiral's requests are alike once in two billion.
+ */
 export function loopMark(received: SipRequest): string {
   const parts = [received.uri, callIdOf(received), String(cseqOf(received).number)]
   for (const name of DECISIVE) parts.push(...received.headers.all(name))
-  const text = parts.join("\n")
-  return checksum(text) + checksum(text, SECOND_SEED)
+  return checksum(parts.join("\n")).slice(1)
 }
 
-/** Whether this proxy, known by its `sentBys`, sent the very same request on before. */
+/** Whether this proxy, known by its `sentBys` (`host:port`), sent the very same request on before. */
 export function isLooping(received: SipRequest, mark: string, sentBys: ReadonlySet<string>): boolean {
   const suffix = `-${mark}`
   if (!received.headers.all("Via").some((field) => field.includes(suffix))) return false
   return viasOf(received).some(
-    (via) => branchOf(via)?.endsWith(suffix) && sentBys.has(`${via.host}:${via.port}`),
+    (via) =>
+      branchOf(via)?.endsWith(suffix) && sentBys.has(`${via.host}:${via.port ?? defaultPort(via.transport)}`),
   )
 }
 
-export const newBranch = (random: Random, number: number, mark: string): string =>
-  `${MAGIC_COOKIE}${randomToken(random)}${number.toString(36)}-${mark}`
+const RANDOM_DIGITS = 5
+/** It comes round after 1.7 million branches; the random digits tell those apart that are left from before. */
+const NUMBER_DIGITS = 4
+
+export function newBranch(random: Random, number: number, mark: string): string {
+  const counted = (number % 36 ** NUMBER_DIGITS).toString(36).padStart(NUMBER_DIGITS, "0")
+  return `${MAGIC_COOKIE}${randomToken(random).slice(-RANDOM_DIGITS)}${counted}-${mark}`
+}
 
 /** The branch of a request that is forwarded without state: the same each time. RFC 3261 §16.11. */
 export function statelessBranch(request: SipRequest): string {

@@ -2,8 +2,9 @@ import { FormatError } from "../kit/errors.ts"
 import { maxForwardsOf } from "../sip/fields.ts"
 import { type HeaderField, Headers, type SipRequest } from "../sip/message.ts"
 import { parseNameAddress, splitList } from "../sip/name-address.ts"
-import type { Hop, Listener, Transport } from "../sip/transport.ts"
+import { type Hop, isReliable, type Listener, type Transport } from "../sip/transport.ts"
 import { formatUri, parseUri } from "../sip/uri.ts"
+import { defaultPort } from "../transaction/response-route.ts"
 import type { Target } from "./proxy-interface.ts"
 import { leadsToStrictRouter } from "./proxy-validation.ts"
 
@@ -93,13 +94,20 @@ export function viaFor(hop: Hop, listeners: readonly Listener[], branch: string)
   const sixes = hop.kind !== "node" && destinationOf(hop).includes(":")
   const listener =
     candidates.find(({ advertised }) => advertised.host.includes(":") === sixes) ?? candidates[0]!
-  return `SIP/2.0/${transport} ${sentBy(listener)};rport;branch=${branch}`
+  // A connection needs no rport: answers come back over it. RFC 3581 is about datagrams.
+  const rport = isReliable(transport) ? "" : ";rport"
+  return `SIP/2.0/${transport} ${viaAddress(listener)}${rport};branch=${branch}`
+}
+
+/** The default port is left out: every message that passes carries it. RFC 3261 §18.1.1. */
+function viaAddress({ transport, advertised: { host, port } }: Listener): string {
+  return port === defaultPort(transport) ? bracketed(host) : `${bracketed(host)}:${port}`
 }
 
 const destinationOf = (hop: Exclude<Hop, { kind: "node" }>): string =>
   hop.kind === "flow" ? hop.flow.remote.host : hop.address.host
 
-/** As Via spells the address of a listener. */
-export function sentBy({ advertised: { host, port } }: Listener): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`
-}
+/** By what a proxy knows a Via of its own again: host as Via spells it, and port. */
+export const sentBy = ({ advertised: { host, port } }: Listener): string => `${bracketed(host)}:${port}`
+
+const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host)

@@ -191,7 +191,7 @@ describe("a call through the proxy", () => {
     const got = bench.sent.get("INVITE 1")!
     assert.equal(got.uri, "sip:bob@203.0.113.1")
     const [ours, theirs] = got.headers.all("Via")
-    assert.match(ours!, /^SIP\/2\.0\/UDP 192\.0\.2\.1:5060;rport;branch=z9hG4bK[0-9a-z]+-[0-9a-z]{14}$/)
+    assert.match(ours!, /^SIP\/2\.0\/UDP 192\.0\.2\.1;rport;branch=z9hG4bK[0-9a-z]{9}-[0-9a-z]{6}$/)
     assert.equal(theirs, "SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKone")
     const values = ["Record-Route", "Route", "Max-Forwards", "Max-Breadth", "X-Unknown"]
     assert.deepEqual(
@@ -484,7 +484,7 @@ describe("trouble on the way", () => {
   test("goes to the fallback of a node that has gone", () => {
     const bench = new Bench()
     bench.call([phone(1, { hop: { kind: "node", node: NODE }, fallback: phone(2) })])
-    assert.match(bench.sent.get("INVITE node")!.headers.first("Via")!, /^SIP\/2\.0\/TLS 192\.0\.2\.1:5061;/)
+    assert.match(bench.sent.get("INVITE node")!.headers.first("Via")!, /^SIP\/2\.0\/TLS 192\.0\.2\.1;branch=/)
     const flow: Flow = { ...caller, transport: "TLS", connection: 5, node: NODE }
     assert.deepEqual(bench.tell({ kind: "flow-closed", flow }), ["node failed with 503", "INVITE to 2"])
   })

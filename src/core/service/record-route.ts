@@ -1,4 +1,4 @@
-import { formatAddress } from "../kit/address.ts"
+import { type Address, formatAddress } from "../kit/address.ts"
 import { ipBytes, sameHost } from "../kit/ip.ts"
 import { callIdOf, contactsOf, tagOf, toOf } from "../sip/fields.ts"
 import type { SipRequest } from "../sip/message.ts"
@@ -62,8 +62,18 @@ export class RecordRoutes {
       matching[0] ??
       this.#listeners[0]!
     const scheme = secure && transport !== "UDP" && transport !== "TCP" ? "sips" : "sip"
-    return `<${scheme}:${token}@${formatAddress(listener.advertised)}${parameterOf(transport, scheme)};lr>`
+    return `<${scheme}:${token}@${hostPort(listener.advertised, transport)}${parameterOf(transport, scheme)};lr>`
   }
+}
+
+/**
+ * With the port only where it says something. By TLS it always does: not every phone takes
+ * `sip:` with `transport=tls` to mean 5061.
+ */
+function hostPort(address: Address, transport: Transport): string {
+  const isDefault = address.port === 5060 && (transport === "UDP" || transport === "TCP")
+  if (!isDefault || ipBytes(address.host) === undefined) return formatAddress(address)
+  return address.host.includes(":") ? `[${address.host}]` : address.host
 }
 
 function isRecorded(request: SipRequest): boolean {

@@ -102,7 +102,7 @@ export class Router {
 
   /** A request on no path of ours: who sends it, and to whom? */
   #begin(call: Call, { next }: Unrouted, now: Instant): readonly SipEffect[] {
-    const { names, desk, authentication } = this.#parts
+    const { names, desk, authentication, settings } = this.#parts
     const { request, flow } = call
     const uri = readUri(request.uri)
     const isInside = next === undefined && uri !== undefined && names.isOurs(uri, flow.transport)
@@ -110,6 +110,11 @@ export class Router {
       return this.#parts.answerSelf(call, now)
     const invalid = hindrance(request)
     if (invalid !== undefined) return desk.refuse(call, invalid, now)
+    const { domain, surroundings } = settings
+    const busy = surroundings.refusesWork()
+    // Calls go to another node now; what belongs to one that stands goes on. DESIGN §6.
+    if (busy !== undefined && request.method === "INVITE" && !hasToTag(request))
+      return desk.refuse(call, unavailable(domain, busy), now)
     const go = (isLocal: boolean, later: Instant) =>
       isInside ? this.#inside(call, isLocal, later) : this.#outside(call, next, later)
     if (flow.node !== undefined) return go(true, now)
@@ -139,9 +144,6 @@ export class Router {
     const { request, flow } = call
     const aor = names.aorOf(request.uri, flow.transport)
     if (aor === undefined) return this.#parts.answerSelf(call, now)
-    const busy = settings.surroundings.refusesWork()
-    if (busy !== undefined && request.method === "INVITE" && !hasToTag(request))
-      return desk.refuse(call, unavailable(settings.domain, busy), now)
     return questions.findBindings(aor, now, (found, later) => {
       if (found.kind === "unavailable")
         return desk.refuse(call, unavailable(settings.domain, found.cause), later)
@@ -173,8 +175,14 @@ function hindrance(request: SipRequest): Refusal | undefined {
   const invalid = validateForwarding(request)
   if (invalid === undefined) return undefined
   const extra = invalid.headers.fields.filter(({ name }) => name === "Unsupported")
-  return refuse(invalid.status, "cannot be forwarded", extra)
+  return refuse(invalid.status, HINDRANCES.get(invalid.status) ?? "cannot be forwarded", extra)
 }
+
+const HINDRANCES = new Map([
+  [416, "the Request-URI is neither sip nor sips"],
+  [420, "Proxy-Require asks for what no proxy here does"],
+  [483, "Max-Forwards is used up"],
+])
 
 function withoutIdentity({ request, flow }: Call): SipRequest {
   if (flow.node !== undefined) return request

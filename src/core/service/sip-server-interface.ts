@@ -60,7 +60,7 @@ export type SipEffect =
 export interface Surroundings {
   /** Whether that node is a living peer (or this node itself). */
   isAlive(node: string): boolean
-  /** The Node-ID of the living peer (or of this node) that begins with these 16 digits: tokens carry no more. */
+  /** The Node-ID of the living peer (or of this node) that begins with these 12 digits: tokens carry no more. */
   nodeWithPrefix(prefix: string): string | undefined
   /** Whether new registrations and calls are taken: false while draining or unhealthy. Reason for the Warning. */
   refusesWork(): string | undefined

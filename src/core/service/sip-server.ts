@@ -1,10 +1,10 @@
 import { FormatError } from "../kit/errors.ts"
-import { count, log } from "../kit/log.ts"
+import { count, type LogEffect, log } from "../kit/log.ts"
 import { NOTHING } from "../kit/machine.ts"
 import { earliest, type Instant } from "../kit/time.ts"
 import { randomToken } from "../kit/token.ts"
 import { callIdOf, cseqOf, fromOf, requireOf, toOf } from "../sip/fields.ts"
-import type { HeaderField, SipMessage } from "../sip/message.ts"
+import type { HeaderField, SipMessage, SipRequest } from "../sip/message.ts"
 import { parseMessage } from "../sip/parse.ts"
 import { SipParseError } from "../sip/parse-error.ts"
 import { makeResponse } from "../sip/respond.ts"
@@ -13,7 +13,7 @@ import type { Flow } from "../sip/transport.ts"
 import { Authentication } from "./authentication.ts"
 import type { Call, Desk } from "./desk.ts"
 import { Flows } from "./flows.ts"
-import { Names, readUri } from "./names.ts"
+import { loggable, Names, readUri } from "./names.ts"
 import { ProxyCore } from "./proxy.ts"
 import type { ProxyEffect, ProxyInput, Target } from "./proxy-interface.ts"
 import { Questions } from "./questions.ts"
@@ -144,10 +144,7 @@ class Server implements SipServer, Desk {
     const counted = count("sip_refused_total", { status: `${status}` })
     const answered = this.#respond(call, status, reason, headers, now)
     if (routine) return [counted, ...answered]
-    const { method } = request
-    const from = fromOf(request).uri
-    const source = flow.remote.host
-    return [counted, log("info", "sip.refused", { status, cause, method, from, source }), ...answered]
+    return [counted, logRefusal(request, flow.remote.host, status, cause), ...answered]
   }
 
   forward(call: Call, targets: readonly Target[], now: Instant): readonly SipEffect[] {
@@ -190,7 +187,7 @@ class Server implements SipServer, Desk {
     const source = flow.remote.host
     if (salvage === undefined) return [counted, log("debug", "sip.dropped", { cause: reason, source })]
     const { method } = salvage
-    const from = salvage.headers.first("From")
+    const from = loggable(salvage.headers.first("From") ?? "")
     const toTag = randomToken(this.#settings.random)
     const bytes = serializeMessage(makeResponse(salvage, status, reason, { toTag }))
     return [
@@ -221,6 +218,13 @@ class Server implements SipServer, Desk {
       case "call-answered":
         this.#answeredCalls++
         return [count("sip_calls_answered_total")]
+      case "refused": {
+        const { request, source, status, cause } = effect
+        return [
+          count("sip_refused_total", { status: `${status}` }),
+          logRefusal(request, source, status, cause),
+        ]
+      }
       case "finished":
         return NOTHING
       default:
@@ -274,4 +278,10 @@ class Server implements SipServer, Desk {
     if (required.length > 0) return this.refuse(call, unsupported(required), now)
     return this.answer(call, 200, CAPABILITIES, now)
   }
+}
+
+const logRefusal = (request: SipRequest, source: string, status: number, cause: string): LogEffect => {
+  const { method } = request
+  const from = loggable(fromOf(request).uri)
+  return log("info", "sip.refused", { status, cause, method, from, source })
 }

@@ -29,7 +29,7 @@ const ip6: Flow = {
 test("a token leads back to its flow, at any node that has the fabric's key", () => {
   const other = new Tokens({ ...settings, node: "f".repeat(32) }, new SeededRandom(2))
   const read = (flow: Flow) => other.read(tokens.flow(flow, "call")!, "call")?.token
-  const edge = "0011223344556677"
+  const edge = "001122334455"
   const found = read(stream)
   assert.ok(found?.kind === "stream" && found.edge === edge && found.connection === 4_000_000_001)
   assert.ok(tokens.isOfThisLife(found))

@@ -28,6 +28,8 @@ interface Client {
   bytes: Uint8Array | undefined
   progress: "calling" | "proceeding" | "answered"
   cancel: "no" | "wanted" | "sent"
+  /** Why its way is broken. */
+  trouble: string | undefined
 }
 
 const ID = "client "
@@ -83,17 +85,18 @@ export class ClientTransactions {
     this.#settle(client, now, out)
   }
 
-  sendFailed(id: string, now: Instant, out: LayerEffect[]): void {
+  sendFailed(id: string, reason: string, now: Instant, out: LayerEffect[]): void {
     const client = id.startsWith(ID) ? this.#clients.get(id.slice(ID.length)) : undefined
     if (client === undefined) return
     // A datagram that bounced after an answer came was a copy.
     if (client.progress === "proceeding" && !client.reliable) return
-    this.#break(client, now, out)
+    this.#break(client, reason, now, out)
   }
 
   flowClosed(flow: Flow, now: Instant, out: LayerEffect[]): void {
     for (const way of waysOf(flow)) {
-      for (const client of [...(this.#byWay.get(way) ?? [])]) this.#break(client, now, out)
+      for (const client of [...(this.#byWay.get(way) ?? [])])
+        this.#break(client, "the connection was closed", now, out)
     }
   }
 
@@ -123,6 +126,7 @@ export class ClientTransactions {
       bytes,
       progress: "calling",
       cancel: "no",
+      trouble: undefined,
     }
     this.#clients.set(key, client)
     this.#unanswered++
@@ -145,7 +149,8 @@ export class ClientTransactions {
     this.#settle(client, now, out)
   }
 
-  #break(client: Client, now: Instant, out: LayerEffect[]): void {
+  #break(client: Client, reason: string, now: Instant, out: LayerEffect[]): void {
+    client.trouble = reason
     this.#apply(client, client.machine.handle({ kind: "transport-failed" }, now), out)
     this.#settle(client, now, out)
   }
@@ -168,9 +173,10 @@ export class ClientTransactions {
         case "finished": {
           const heard = client.progress !== "calling"
           const { cause } = effect
+          const reason = client.trouble === undefined ? {} : { reason: client.trouble }
           this.#remove(client, hop)
           if (client.method === "CANCEL") break
-          if (cause !== "answered") out.push({ kind: "failed", branch, cause, heard })
+          if (cause !== "answered") out.push({ kind: "failed", branch, cause, heard, ...reason })
           out.push({ kind: "client-ended", branch })
         }
       }

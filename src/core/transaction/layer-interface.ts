@@ -41,6 +41,8 @@ export type LayerEffect =
       readonly cause: "timeout" | "transport-failed"
       /** Whether a provisional response had come. */
       readonly heard: boolean
+      /** Why the way is broken, where somebody said so. */
+      readonly reason?: string
     }
   /** The client transaction has gone, after `failed` or its final response; nothing more comes of it. */
   | { readonly kind: "client-ended"; readonly branch: string }

@@ -49,7 +49,7 @@ export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
         else this.#servers.receive(input.message, input.flow, now, out)
         break
       case "send-failed":
-        this.#clients.sendFailed(input.id, now, out)
+        this.#clients.sendFailed(input.id, input.reason, now, out)
         this.#servers.sendFailed(input.id, input.reason, now, out)
         break
       case "flow-closed":

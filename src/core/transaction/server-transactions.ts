@@ -164,7 +164,11 @@ export class ServerTransactions {
       headers: [{ name: "Retry-After", value: String(LIMITS.sip.retryAfterSeconds) }],
     })
     const bytes = serializeMessage(response)
+    const cause = "too many transactions are pending"
     out.push(count("sip_overload_refusals_total"))
+    out.push(
+      log("info", "sip.refused", { status: 503, cause, method: request.method, source: flow.remote.host }),
+    )
     out.push({ kind: "send", id: "stateless", hop: responseHop(via, flow), bytes })
   }
 
@@ -177,6 +181,11 @@ export class ServerTransactions {
     const response = makeResponse(server.request ?? request, invite ? 200 : 481, undefined, {
       toTag: randomToken(this.#random),
     })
+    if (!invite) {
+      const cause = "there is no such INVITE"
+      const source = server.flow.remote.host
+      out.push(log("info", "sip.refused", { status: 481, cause, method: "CANCEL", source }))
+    }
     this.respond(server.key, response, now, out)
     if (invite?.request) out.push({ kind: "cancelled", server: invite.key })
   }
