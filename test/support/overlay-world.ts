@@ -129,6 +129,7 @@ export class WorldNode {
   readonly #wires = new Map<LinkId, Wire>()
   readonly #raw = new Map<LinkId, Uint8Array[]>()
   readonly #host: string
+  #held: OverlayInput[] | undefined
   #life = 0
   #planned = NEVER
   #tickets = 0
@@ -149,7 +150,8 @@ export class WorldNode {
     this.identity = authority.issue({ nodeId: id, roles })
   }
 
-  start(bootstrap: readonly Address[]): void {
+  /** `restored`: what is on its disk instead of what it wrote there. */
+  start(bootstrap: readonly Address[], restored?: readonly StorageChange[]): void {
     this.#life++
     this.isAlive = true
     this.#planned = NEVER
@@ -164,7 +166,7 @@ export class WorldNode {
       applications: new Map([[5061, this.address]]),
       fullMeshLimit: this.world.fullMeshLimit,
     })
-    this.overlay.restore([...this.#disk.values()])
+    this.overlay.restore(restored ?? [...this.#disk.values()])
     this.give({ kind: "start", bootstrap })
   }
 
@@ -184,8 +186,22 @@ export class WorldNode {
     this.crash()
   }
 
+  /** It is slow: whatever comes in meanwhile waits. */
+  pause(milliseconds: number): void {
+    const held: OverlayInput[] = []
+    this.#held = held
+    this.world.in(milliseconds, () => {
+      this.#held = undefined
+      for (const input of held) this.give(input)
+    })
+  }
+
   give(input: OverlayInput): void {
     if (!this.isAlive) return
+    if (this.#held) {
+      this.#held.push(input)
+      return
+    }
     this.#perform(this.overlay.handle(input, this.world.now))
   }
 

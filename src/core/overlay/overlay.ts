@@ -137,6 +137,10 @@ class OverlayMachine implements Overlay {
     return this.#fabric.topology.holders(resource, COPIES)
   }
 
+  snapshot(): readonly StorageChange[] {
+    return this.#fabric.storage.snapshot()
+  }
+
   restore(changes: readonly StorageChange[]): void {
     this.#fabric.storage.restore(changes)
     this.#records.addRestored()
@@ -188,6 +192,11 @@ class OverlayMachine implements Overlay {
         this.#contacts.stop()
         this.#membership.stop()
         return this.#leaving.begin()
+      case "identity":
+        this.#fabric.renew(input.identity)
+        // Whatever we say shows the new certificate; to all at once, since roles stand in it.
+        for (const { node } of this.#links.all()) this.#probe(node)
+        return
     }
   }
 
@@ -276,10 +285,12 @@ class OverlayMachine implements Overlay {
           })
           break
         case "peer-up":
+          this.#reads.peerCame(effect.peer)
           this.#fabric.emit({ kind: "peer-up", node: effect.peer })
           break
         case "peer-down":
           this.#records.doubtAll(effect.peer)
+          this.#reads.peerWent(effect.peer)
           this.#fabric.emit({ kind: "peer-down", node: effect.peer })
           break
         case "share-changed":

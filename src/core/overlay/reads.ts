@@ -9,6 +9,7 @@ import { DecodeError } from "../wire/decode-error.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Failure, QueryPath } from "./interface.ts"
 import type { Received } from "./messenger.ts"
+import { Newcomers } from "./newcomers.ts"
 import { COPIES, type Records } from "./records.ts"
 import type { Repair } from "./repair.ts"
 import type { Reply, Requests } from "./requests.ts"
@@ -53,6 +54,7 @@ export class Reads {
   readonly #requests: Requests
   readonly #records: Records
   readonly #repair: Repair
+  readonly #newcomers: Newcomers
   #unsureUntil = 0 as Instant
 
   constructor(fabric: Fabric, requests: Requests, records: Records, repair: Repair) {
@@ -60,6 +62,15 @@ export class Reads {
     this.#requests = requests
     this.#records = records
     this.#repair = repair
+    this.#newcomers = new Newcomers(fabric)
+  }
+
+  peerCame(node: NodeId): void {
+    this.#newcomers.came(node)
+  }
+
+  peerWent(node: NodeId): void {
+    this.#newcomers.went(node)
   }
 
   shareChanged(): void {
@@ -156,13 +167,15 @@ export class Reads {
 
   /**
    * Puts the question to the other holders as well. One of them may lack the last write, never two: so their
-   * answers count together, or beside that of a holder that is us.
+   * answers count together, or beside that of a holder that is us. Those who have only just come into the place
+   * of a dead holder are not asked: two of them would agree on "none" before they have been given the record.
    */
   #hedge(read: Read): void {
     const { topology, storage, self, now } = this.#fabric
     if (read.isDone) return
     const { resource } = read.request
-    const [, ...others] = topology.holders(resource, COPIES)
+    const responsible = topology.responsible(resource)
+    const others = this.#newcomers.oldHolders(resource).filter((node) => node !== responsible)
     for (const node of others) {
       if (read.hedged.has(node)) continue
       read.hedged.add(node)
