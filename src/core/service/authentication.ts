@@ -31,6 +31,7 @@ interface Attempt {
   /** Whom the request claims to be, `alice@example.org`. */
   readonly claimed: string
   readonly credentials: DigestCredentials
+  readonly isStale: boolean
   /** Undefined: the request is who it claims to be. */
   readonly then: (refusal: Refusal | undefined, now: Instant) => readonly SipEffect[]
 }
@@ -74,9 +75,11 @@ export class Authentication {
     if (this.#failures.isBarred(source, now)) return then(refuse(403, "too many wrong passwords"), now)
     if (!this.#meansRequest(read, request, flow))
       return then(refuse(400, "digest-uri is neither the Request-URI nor of this domain"), now)
-    if (this.#nonces.judge(read.nonce, now) === "forged")
+    const verdict = this.#nonces.judge(read.nonce, now)
+    if (verdict === "forged")
       return then(this.#challenge(asker, "unknown nonce", now, { routine: true }), now)
-    const attempt: Attempt = { request, source, asker, claimed, credentials: read, then }
+    const isStale = verdict === "expired"
+    const attempt: Attempt = { request, source, asker, claimed, credentials: read, isStale, then }
     const name = `${read.username}@${this.#settings.domain}`
     const known = this.#subscribers.recall(name, now)
     // What is remembered may let in, but only what the store says now may keep out.
@@ -103,11 +106,11 @@ export class Authentication {
 
   /** The password is right: is the nonce, and is it the right user? */
   #admit(attempt: Attempt, name: string, now: Instant): readonly SipEffect[] {
-    const { credentials, asker, claimed, then } = attempt
+    const { credentials, asker, claimed, isStale, then } = attempt
     const { nonce, auth } = credentials
     // Clients of RFC 2069 do not count: a nonce serves them once.
     const count = auth === undefined ? 1 : Number.parseInt(auth.nc, 16)
-    if (this.#nonces.judge(nonce, now) !== "fresh" || !this.#nonces.use(nonce, count, now))
+    if (isStale || !this.#nonces.use(nonce, count, now))
       return then(this.#challenge(asker, "stale nonce", now, { stale: true, routine: true }), now)
     return then(name === claimed ? undefined : refuse(403, `${name} is not ${claimed}`), now)
   }

@@ -8,7 +8,6 @@ import { SipParseError } from "../sip/parse-error.ts"
 import { makeResponse } from "../sip/respond.ts"
 import { serializeMessage } from "../sip/serialize.ts"
 import type { Flow } from "../sip/transport.ts"
-import { formatVia } from "../sip/via.ts"
 import { markReceived, responseHop } from "../transaction/response-route.ts"
 import { statelessTag } from "../transaction/stateless.ts"
 import { withTopVia } from "../transaction/via-stack.ts"
@@ -53,7 +52,7 @@ export class RefusingServer implements SipServer {
     if (message.kind === "response" || message.method === "ACK") return NOTHING
     const { status, cause, headers } = unavailable(this.#domain, this.#cause)
     const via = markReceived(topVia(message), flow)
-    const marked = { ...message, headers: withTopVia(message.headers, formatVia(via)) }
+    const marked = { ...message, headers: withTopVia(message.headers, via) }
     const response = makeResponse(marked, status, undefined, { toTag: statelessTag(message), headers })
     const { method } = message
     const from = loggable(fromOf(message).uri)

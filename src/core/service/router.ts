@@ -1,7 +1,7 @@
 import { NOTHING } from "../kit/machine.ts"
 import type { Instant } from "../kit/time.ts"
 import { fromOf } from "../sip/fields.ts"
-import { Headers, type SipRequest } from "../sip/message.ts"
+import type { SipRequest } from "../sip/message.ts"
 import type { Authentication } from "./authentication.ts"
 import { mergeBindings } from "./bindings.ts"
 import type { Call, Desk } from "./desk.ts"
@@ -188,5 +188,5 @@ function withoutIdentity({ request, flow }: Call): SipRequest {
   if (flow.node !== undefined) return request
   const { fields } = request.headers
   const kept = fields.filter(({ name }) => !IDENTITY_HEADERS.has(name.toLowerCase()))
-  return kept.length === fields.length ? request : { ...request, headers: new Headers(kept) }
+  return kept.length === fields.length ? request : { ...request, headers: request.headers.derive(kept) }
 }

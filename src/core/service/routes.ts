@@ -1,5 +1,5 @@
 import { callIdOf, valuesOf } from "../sip/fields.ts"
-import { Headers, type SipRequest } from "../sip/message.ts"
+import type { SipRequest } from "../sip/message.ts"
 import { parseNameAddress } from "../sip/name-address.ts"
 import type { Flow } from "../sip/transport.ts"
 import { type Names, readUri } from "./names.ts"
@@ -48,5 +48,5 @@ export function isOwnRoute(text: string, request: SipRequest, tokens: Tokens): b
 function withRoutes(request: SipRequest, routes: readonly string[]): SipRequest {
   const others = request.headers.fields.filter(({ name }) => name !== "Route")
   const left = routes.map((value) => ({ name: "Route", value }))
-  return { ...request, headers: new Headers([...others, ...left]) }
+  return { ...request, headers: request.headers.derive([...others, ...left]) }
 }

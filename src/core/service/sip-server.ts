@@ -202,7 +202,10 @@ class Server implements SipServer, Desk {
   }
 
   #perform(effects: readonly ProxyEffect[], now: Instant): readonly SipEffect[] {
-    return effects.flatMap((effect) => this.#performOne(effect, now))
+    if (effects.length === 1) return this.#performOne(effects[0]!, now)
+    const done: SipEffect[] = []
+    for (const effect of effects) done.push(...this.#performOne(effect, now))
+    return done
   }
 
   #performOne(effect: ProxyEffect, now: Instant): readonly SipEffect[] {

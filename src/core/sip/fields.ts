@@ -1,7 +1,7 @@
 import { FormatError } from "../kit/errors.ts"
 import { isSpace, isToken, parseDecimal, trimSpace } from "./characters.ts"
 import { headerDefinition } from "./header-table.ts"
-import type { Headers, SipMessage } from "./message.ts"
+import type { CSeq, SipMessage } from "./message.ts"
 import { type NameAddress, parseNameAddress, splitList } from "./name-address.ts"
 import { parseVia, type Via } from "./via.ts"
 
@@ -10,11 +10,6 @@ import { parseVia, type Via } from "./via.ts"
 
 /** Anything that has headers: a message, or one in the making. */
 type Message = Pick<SipMessage, "headers">
-
-export interface CSeq {
-  readonly number: number
-  readonly method: string
-}
 
 /** What names a dialog, as it stands in a message; which tag is local depends on who reads. RFC 3261 §12. */
 export interface DialogId {
@@ -27,25 +22,6 @@ export interface DialogId {
 export const MALFORMED_EXPIRES = 3_600
 
 const LARGEST = 2 ** 32 - 1
-
-/** What was read of the message at hand: the same few fields are asked for again and again. */
-interface Readings {
-  vias?: readonly Via[]
-  from?: NameAddress
-  to?: NameAddress
-  cseq?: CSeq
-}
-
-const readings = new WeakMap<Headers, Readings>()
-
-function readingsOf({ headers }: Message): Readings {
-  let known = readings.get(headers)
-  if (known === undefined) {
-    known = {}
-    readings.set(headers, known)
-  }
-  return known
-}
 
 /** Known names have one spelling in a message, so comparing them needs no change of case. */
 function first({ headers }: Message, name: string): string | undefined {
@@ -83,19 +59,19 @@ export function topVia(message: Message): Via {
 }
 
 export function viasOf(message: Message): readonly Via[] {
-  const known = readingsOf(message)
+  const known = message.headers.readings
   known.vias ??= valuesOf(message, "Via").map(parseVia)
   return known.vias
 }
 
 export function fromOf(message: Message): NameAddress {
-  const known = readingsOf(message)
+  const known = message.headers.readings
   known.from ??= parseNameAddress(single(message, "From"))
   return known.from
 }
 
 export function toOf(message: Message): NameAddress {
-  const known = readingsOf(message)
+  const known = message.headers.readings
   known.to ??= parseNameAddress(single(message, "To"))
   return known.to
 }
@@ -105,7 +81,7 @@ export const tagOf = (address: NameAddress): string | undefined => address.param
 export const callIdOf = (message: Message): string => single(message, "Call-ID")
 
 export function cseqOf(message: Message): CSeq {
-  const known = readingsOf(message)
+  const known = message.headers.readings
   known.cseq ??= parseCSeq(single(message, "CSeq"))
   return known.cseq
 }

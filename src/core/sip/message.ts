@@ -1,3 +1,6 @@
+import type { NameAddress } from "./name-address.ts"
+import type { Via } from "./via.ts"
+
 // What a SIP message is to all rooms. RFC 3261 §7. Text is latin1: a character is a byte of the wire.
 
 export interface HeaderField {
@@ -31,12 +34,43 @@ export const isFinal = (response: { readonly status: number }) => response.statu
 
 export const NO_BODY = new Uint8Array()
 
+export interface CSeq {
+  readonly number: number
+  readonly method: string
+}
+
+/** What `fields.ts` has read of a message already: the same few fields are asked for again and again. */
+export interface Readings {
+  vias: readonly Via[] | undefined
+  from: NameAddress | undefined
+  to: NameAddress | undefined
+  cseq: CSeq | undefined
+}
+
 /** Header fields in their order. Never changed: every change makes another one. */
 export class Headers {
   readonly fields: readonly HeaderField[]
+  #readings: Readings | undefined
 
   constructor(fields: readonly HeaderField[]) {
     this.fields = fields
+  }
+
+  get readings(): Readings {
+    this.#readings ??= { vias: undefined, from: undefined, to: undefined, cseq: undefined }
+    return this.#readings
+  }
+
+  /**
+   * Other fields in the place of these, which say the same where they have been read, but for
+   * `changed`: a tenth of what a call costs is saved by not reading them again.
+   */
+  derive(fields: readonly HeaderField[], changed?: keyof Readings): Headers {
+    const derived = new Headers(fields)
+    if (this.#readings === undefined) return derived
+    derived.#readings = { ...this.#readings }
+    if (changed !== undefined) derived.#readings[changed] = undefined
+    return derived
   }
 
   /** The value of the first field of that name, in any case of letters. */

@@ -1,6 +1,6 @@
 import { FormatError } from "../kit/errors.ts"
 import { tagOf } from "./fields.ts"
-import { type HeaderField, Headers, NO_BODY, type SipRequest, type SipResponse } from "./message.ts"
+import { type HeaderField, NO_BODY, type SipRequest, type SipResponse } from "./message.ts"
 import { parseNameAddress } from "./name-address.ts"
 
 /** The standard reason phrases. RFC 3261 §21 and the RFCs that add to it. */
@@ -115,7 +115,7 @@ export function makeResponse(
     kind: "response",
     status,
     reason,
-    headers: new Headers([...fields, ...(extra.headers ?? [])]),
+    headers: request.headers.derive([...fields, ...(extra.headers ?? [])], "to"),
     body: extra.body ?? NO_BODY,
   }
 }

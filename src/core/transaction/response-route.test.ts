@@ -55,7 +55,8 @@ test("Via values are a stack, whether they share a field or not", () => {
     { name: "Via", value: "SIP/2.0/UDP c" },
   ])
   assert.equal(topViaText(headers), 'SIP/2.0/UDP a;x=","')
-  assert.deepEqual(withTopVia(headers, "new").all("Via"), ["new, SIP/2.0/UDP b", "SIP/2.0/UDP c"])
+  const other = parseVia("SIP/2.0/UDP new")
+  assert.deepEqual(withTopVia(headers, other).all("Via"), ["SIP/2.0/UDP new, SIP/2.0/UDP b", "SIP/2.0/UDP c"])
   const popped = withoutTopVia(headers)
   assert.deepEqual(popped.all("Via"), ["SIP/2.0/UDP b", "SIP/2.0/UDP c"])
   assert.deepEqual(withoutTopVia(withoutTopVia(popped)).fields, [{ name: "To", value: "<sip:x>" }])

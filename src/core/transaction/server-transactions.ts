@@ -9,7 +9,7 @@ import { isFinal, type SipRequest, type SipResponse } from "../sip/message.ts"
 import { makeResponse } from "../sip/respond.ts"
 import { serializeMessage } from "../sip/serialize.ts"
 import { type Flow, type Hop, isReliable } from "../sip/transport.ts"
-import { formatVia, type Via } from "../sip/via.ts"
+import type { Via } from "../sip/via.ts"
 import { InviteServer } from "./invite-server.ts"
 import type { LayerEffect, ServerKey } from "./layer-interface.ts"
 import { matchKey } from "./matching.ts"
@@ -75,7 +75,7 @@ export class ServerTransactions {
     const known = this.#byMatch.get(match)
     if (known) return this.#tell(known, known.machine.handle({ kind: "retransmission" }, now), now, out)
     const marked = markReceived(via, flow)
-    const headers = withTopVia(request.headers, formatVia(marked))
+    const headers = withTopVia(request.headers, marked)
     const received: SipRequest = { ...request, headers }
     if (this.#isFull()) return this.#refuse(received, marked, flow, out)
     const server = this.#open(match, received, marked, flow, now)

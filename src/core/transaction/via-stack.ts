@@ -1,5 +1,6 @@
-import { Headers } from "../sip/message.ts"
+import type { Headers } from "../sip/message.ts"
 import { splitList } from "../sip/name-address.ts"
+import { formatVia, type Via } from "../sip/via.ts"
 
 // The Via values of a message as a stack: one may hold several, or each its own field. RFC 3261 §7.3.1.
 
@@ -10,7 +11,12 @@ export function topViaText(headers: Headers): string | undefined {
 }
 
 /** Puts another value in the place of the topmost. */
-export const withTopVia = (headers: Headers, via: string): Headers => replaceTop(headers, via)
+export function withTopVia(headers: Headers, via: Via): Headers {
+  const others = headers.readings.vias?.slice(1)
+  const replaced = replaceTop(headers, formatVia(via))
+  if (others !== undefined) replaced.readings.vias = [via, ...others]
+  return replaced
+}
 
 /** Takes the topmost value off. */
 export const withoutTopVia = (headers: Headers): Headers => replaceTop(headers, undefined)
@@ -24,5 +30,5 @@ function replaceTop(headers: Headers, via: string | undefined): Headers {
   const fields = [...headers.fields]
   if (values.length === 0) fields.splice(at, 1)
   else fields[at] = { name: "Via", value: values.join(", ") }
-  return new Headers(fields)
+  return headers.derive(fields, "vias")
 }
