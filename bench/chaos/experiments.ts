@@ -89,7 +89,6 @@ export class Chaos {
     await pause(2_000)
     this.#settings.say(`SIGSTOP ${victim.host}`)
     victim.program!.child.kill("SIGSTOP")
-    const start = performance.now()
     await pause(10_000)
     victim.program!.child.kill("SIGCONT")
     await pause(3_000)
@@ -107,7 +106,6 @@ export class Chaos {
     const last = load.failures.filter(({ at }) => at < 12).at(-1)
     const rerouted = last === undefined ? 0 : last.at + 1 - 2
     this.#verdict("freeze: seconds until no call fails", rerouted.toFixed(0), rerouted <= 4)
-    void start
     await this.#complete("after the thaw")
     const seen = await Promise.all(this.#living.map((node) => statusOf(node)))
     const ghosts = seen.filter(({ nodes }) => nodes.length !== this.#living.length).length
@@ -127,7 +125,7 @@ export class Chaos {
     await running
     this.#settings.say(pictureOf(load.seconds, new Map([[1, "Kill"]])))
     const early = load.failures.length
-    this.#row("pair: calls in the first 3 s", load.answered, load.answered + early, "")
+    this.#row("pair: calls in the first 3 s", load.reached, load.reached + early, "")
     const moved = await this.#population.moveFlowsFrom(victims, living)
     const { made, missed } = await this.#population.callAll(this.#population.members, living)
     this.#sayMissed(missed)
@@ -213,9 +211,13 @@ export class Chaos {
     await load.stop()
     await running
     this.#settings.say(pictureOf(load.seconds, marks))
-    this.#row("churn: calls answered", load.answered, load.answered + load.failures.length, "")
+    this.#row("churn: calls that reached their phone", load.reached, load.reached + load.failures.length, "")
     this.#verdict("churn: answered calls that could not be hung up", String(load.lost), load.lost === 0)
     await this.#complete("after the churn")
+    const plain = this.#population.members.filter(({ transport }) => transport === "UDP")
+    const { made, missed } = await this.#population.callAll(plain, [this.#pick(this.#living)])
+    this.#sayMissed(missed)
+    this.#row("churn: phones on plain UDP reached afterwards", made - missed.length, made)
   }
 
   /** The node that made the fabric, gone for good. */
@@ -243,7 +245,13 @@ export class Chaos {
     const answerer = await this.#population.answerer(living()[0]!)
     this.#callers.push(answerer)
     const callers = this.#callers.filter((each) => each !== answerer && each.agent.settings.user === "caller")
-    return new CallLoad(callers, `sip:answerer@${this.#farm.domain}`, living)
+    const { domain } = this.#farm
+    const plain = this.#population.members.filter(({ transport }) => transport === "UDP")
+    const targets = {
+      answering: `sip:answerer@${domain}`,
+      busy: plain.map(({ user }) => `sip:${user}@${domain}`),
+    }
+    return new CallLoad(callers, targets, living)
   }
 
   async #kill(victims: readonly FarmNode[]): Promise<void> {
