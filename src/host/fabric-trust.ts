@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto"
 import type { Certificate, Cryptography } from "../core/identity/certificate.ts"
+import type { NodeId } from "../core/identity/node-id.ts"
 import { judgeCertificate } from "../core/identity/trust.ts"
 import { CarillonError } from "../core/kit/errors.ts"
 import type { Clock } from "./clock.ts"
@@ -19,11 +20,12 @@ export interface FabricTrust {
   judge(certificate: Uint8Array | undefined): Judged
 }
 
-/** The overlay and its roots are those of our own certificate: `material` is the chain, leaf first. */
+/** The overlay and its roots are those of our own certificate: `material` is the chain, leaf first. `badNodes` are revoked. */
 export function createFabricTrust(
   material: TlsMaterial,
   cryptography: Cryptography,
   clock: Clock,
+  badNodes: readonly NodeId[] = [],
 ): FabricTrust {
   const [leaf] = readPemCertificates(material.certificate)
   const roots = rootsOf(material.certificate)
@@ -39,7 +41,7 @@ export function createFabricTrust(
         overlay,
         roots,
         now: clock(),
-        badNodes: [],
+        badNodes,
       })
       const [node] = certificate.nodeIds
       if (reason !== undefined || node === undefined)

@@ -1,3 +1,4 @@
+import type { NodeId } from "../core/identity/node-id.ts"
 import type { Address } from "../core/kit/address.ts"
 import type { CountEffect, LogEffect } from "../core/kit/log.ts"
 import type { CarillonNode, Health, NodeAnswer, NodeCommand } from "../core/node/interface.ts"
@@ -17,6 +18,8 @@ export interface HostSettings {
   readonly ports: { readonly sip: number; readonly sips: number; readonly reload: number }
   /** Fabric: our node certificate with the root behind it, presented on links, node-to-node SIP and enrolment. */
   readonly fabricTls: TlsMaterial
+  /** Nodes whose certificates are revoked, by the configuration document. RFC 6940 §11.1. */
+  readonly badNodes?: readonly NodeId[]
   /** What phones see on the SIPS port. */
   readonly phoneTls: TlsMaterial
   /** The bootstrap addresses to join through; none for the first node or a farm that starts again by itself. */

@@ -38,7 +38,7 @@ export async function openPorts(
   input: (input: NodeInput) => void,
 ): Promise<Ports> {
   const keyLog = openKeyLog(settings.keyLog, settings.log)
-  const trust = createFabricTrust(settings.fabricTls, openSslCryptography(), clock)
+  const trust = createFabricTrust(settings.fabricTls, openSslCryptography(), clock, settings.badNodes ?? [])
   const dialler = createFabricDialler(settings.fabricTls, trust, keyLog)
   const refused = (listener: PortName) => (cause: string, remote: Address, detail: string) => {
     settings.count(count("host_connections_refused_total", { listener, cause }))

@@ -35,6 +35,10 @@ export class FakeNode implements CarillonNode {
     return []
   }
 
+  snapshot(): readonly StorageChange[] {
+    return this.restored
+  }
+
   restore(changes: readonly StorageChange[]): void {
     this.restored = changes
   }

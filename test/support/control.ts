@@ -105,6 +105,8 @@ export class FakeNode {
       records: { held: 40, due: 21, short: 0 },
       sip: { pendingInvites: 2, pendingTransactions: 5, answeredCalls: 17, registrations: 1 },
       certificateDaysLeft: 89,
+      configurationDaysLeft: 3_649,
+      authorityDaysLeft: 3_649,
     }
   }
 
@@ -132,6 +134,8 @@ export class FakeNode {
         return command.aor === ALICE_FOUND.aor
           ? ALICE_FOUND
           : { ...ALICE_FOUND, aor: command.aor, user: false, bindings: [] }
+      case "count-use":
+        return { kind: "use-counted", node: command.use.node }
       case "drain":
         return { kind: "drained" }
     }

@@ -92,6 +92,8 @@ export const Status: z.ZodType<NodeStatus> = z.looseObject({
     registrations: z.number(),
   }),
   certificateDaysLeft: z.number(),
+  configurationDaysLeft: z.number(),
+  authorityDaysLeft: z.number(),
 })
 
 const Binding: z.ZodType<LookupBinding> = z.looseObject({

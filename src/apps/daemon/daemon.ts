@@ -184,6 +184,7 @@ async function buildHost(
     host,
     ports,
     fabricTls,
+    badNodes: configuration.badNodes,
     phoneTls: await phoneTls(options, membership, place),
     bootstrap,
     enrolment,

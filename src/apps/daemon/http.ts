@@ -41,7 +41,8 @@ export class HttpPortError extends CarillonError {
 
 /** Serves the page, the control API, health and metrics. */
 export function createHttp(settings: HttpSettings): Server {
-  const server = createServer((request, response) => {
+  const patience = { connectionsCheckingInterval: REQUEST_PATIENCE / 2 }
+  const server = createServer(patience, (request, response) => {
     void serve(settings, request).then((reply) => {
       const { status } = reply
       // Ill health is an answer, and has a gauge of its own.
@@ -53,6 +54,9 @@ export function createHttp(settings: HttpSettings): Server {
   server.headersTimeout = REQUEST_PATIENCE
   server.requestTimeout = REQUEST_PATIENCE
   server.maxConnections = MAX_CONNECTIONS
+  server.on("drop", () =>
+    settings.count(count("host_connections_refused_total", { listener: "http", cause: "too-many" })),
+  )
   return server
 }
 

@@ -3,11 +3,13 @@ import type { Address } from "../kit/address.ts"
 import type { CountEffect, LogEffect } from "../kit/log.ts"
 import type { Machine } from "../kit/machine.ts"
 import type { Random } from "../kit/random.ts"
+import type { Instant } from "../kit/time.ts"
 import type { OverlayEffect, OverlayInput, Ticket } from "../overlay/interface.ts"
 import type { Configuration } from "../reload/configuration.ts"
 import type { SipEffect, SipInput } from "../service/sip-server-interface.ts"
 import type { Hop, Listener } from "../sip/transport.ts"
 import type { StorageChange } from "../storage/change.ts"
+import type { EnrolmentLogResult, InviteUse } from "../usage/enrolment-log.ts"
 
 /** What an operator asks of a running node. Passwords come as they are and leave the node never. */
 export type NodeCommand =
@@ -21,6 +23,8 @@ export type NodeCommand =
   | { readonly kind: "list-users" }
   | { readonly kind: "lookup"; readonly aor: string }
   | { readonly kind: "drain" }
+  /** A node shows an invite to this one, which serves enrolment: is a use of it left, and which Node-ID has its key? */
+  | { readonly kind: "count-use"; readonly use: InviteUse }
 
 export interface LookupBinding {
   readonly contact: string
@@ -54,6 +58,7 @@ export type NodeAnswer =
       }[]
     }
   | { readonly kind: "drained" }
+  | Exclude<EnrolmentLogResult, { readonly kind: "refused" }>
   /** `code` is stable: user-exists, no-such-user, bad-name, unavailable. `cause`: what, why, what to do. */
   | {
       readonly kind: "refused"
@@ -67,6 +72,7 @@ type LinkInput = Extract<
   {
     kind:
       | "start"
+      | "identity"
       | "link-opened"
       | "link-failed"
       | "link-received"
@@ -120,6 +126,8 @@ export interface NodeSettings {
   readonly fabricKeys: readonly { readonly epoch: number; readonly key: Uint8Array }[]
   readonly digestAlgorithms: readonly ("MD5" | "SHA-256")[]
   readonly version: string
+  /** When the CA's root ends; default: with the configuration document. */
+  readonly authorityExpires?: Instant
 }
 
 /** What `status` shows of one node of the fabric. */
@@ -150,11 +158,16 @@ export interface NodeStatus {
     readonly registrations: number
   }
   readonly certificateDaysLeft: number
+  /** Of the configuration document, and of the CA's root; at most a hundred years. */
+  readonly configurationDaysLeft: number
+  readonly authorityDaysLeft: number
 }
 
 /** One Carillon: SIP server, usage and overlay peer. Driven by the host or by the simulator. */
 export interface CarillonNode extends Machine<NodeInput, NodeEffect> {
   status(now: number): NodeStatus
+  /** All records held now, and the certificates that verify them: what `restore` takes. */
+  snapshot(): readonly StorageChange[]
   /** Loads what was persisted; before the first input. */
   restore(changes: readonly StorageChange[]): void
 }

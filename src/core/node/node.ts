@@ -1,3 +1,4 @@
+import type { Identity } from "../identity/certificate.ts"
 import { fromHex } from "../kit/hex.ts"
 import { type CountEffect, type LogEffect, log } from "../kit/log.ts"
 import { after, earliest, type Instant, NEVER, seconds } from "../kit/time.ts"
@@ -6,6 +7,7 @@ import { createOverlay } from "../overlay/overlay.ts"
 import type { SipEffect, SipInput, SipServer } from "../service/sip-server-interface.ts"
 import type { StorageChange } from "../storage/change.ts"
 import { DEFAULT_KINDS } from "../storage/kinds.ts"
+import { EnrolmentLog, type EnrolmentLogEffect } from "../usage/enrolment-log.ts"
 import { FabricStores, type FabricStoresEffect } from "../usage/fabric-stores.ts"
 import { Lookup, type LookupEffect } from "../usage/lookup.ts"
 import { Provisioning, type ProvisioningEffect } from "../usage/provisioning.ts"
@@ -25,10 +27,10 @@ import type {
 import { NodeHops, type NodeHopsEffect, SIPS_APPLICATION } from "./node-hops.ts"
 import { PeerDirectory } from "./peer-directory.ts"
 import { createSipSide } from "./sip-side.ts"
-import { describeNode } from "./status.ts"
+import { describeNode, refusalOf } from "./status.ts"
 
 /** Who asks the overlay: answers go back by it. */
-const Owner = { stores: 0, provisioning: 1, hops: 2, health: 3, lookup: 4 } as const
+const Owner = { stores: 0, provisioning: 1, hops: 2, health: 3, lookup: 4, enrolment: 5 } as const
 
 /** DESIGN §4: above this many nodes, tables alone. */
 const FULL_MESH = 256
@@ -62,12 +64,14 @@ class Node implements CarillonNode {
   readonly #stores: FabricStores
   readonly #provisioning: Provisioning
   readonly #lookup: Lookup
+  readonly #enrolmentLog: EnrolmentLog
   readonly #hops = new NodeHops(Owner.hops)
   readonly #probe: HealthProbe
   readonly #peers: PeerDirectory
   readonly #drainers: Ticket[] = []
   #stage: Stage = { name: "joining" }
   #health: Health = { state: "joining" }
+  #identity: Identity
   #started: Instant | undefined
   #tasks: Task[] = []
   #output: NodeEffect[] = []
@@ -76,6 +80,7 @@ class Node implements CarillonNode {
     this.#settings = settings
     const { identity, cryptography, random, configuration, advertised } = settings
     const self = identity.nodeId
+    this.#identity = identity
     this.#peers = new PeerDirectory(self, settings.aliases)
     this.#overlay = createOverlay({
       identity,
@@ -87,13 +92,15 @@ class Node implements CarillonNode {
       applications: new Map([[SIPS_APPLICATION, advertised]]),
       fullMeshLimit: FULL_MESH,
     })
-    const { certificate } = identity
+    const roles = () => this.#identity.certificate.roles
     const usage = {
       self,
       overlay: this.#overlay,
       cryptography,
       fabricKeys: () => settings.fabricKeys,
-      roles: certificate.roles,
+      get roles() {
+        return roles()
+      },
     }
     this.#stores = new FabricStores(usage, Owner.stores)
     this.#provisioning = new Provisioning(usage, Owner.provisioning)
@@ -101,11 +108,12 @@ class Node implements CarillonNode {
       { overlay: this.#overlay, isAlive: (node) => this.#peers.isAlive(node) },
       Owner.lookup,
     )
+    this.#enrolmentLog = new EnrolmentLog(usage, Owner.enrolment)
     this.#probe = new HealthProbe(self, this.#overlay.resourceId(fromHex(self)), Owner.health)
     this.#sip = createSipSide(settings, {
       isAlive: (node) => this.#peers.isAlive(node),
       nodeWithPrefix: (prefix) => this.#peers.nodeWithPrefix(prefix),
-      refusesWork: () => this.#refusal(),
+      refusesWork: () => refusalOf(this.#health),
       aliases: () => this.#peers.aliases,
     })
   }
@@ -119,9 +127,14 @@ class Node implements CarillonNode {
     this.#overlay.restore(changes)
   }
 
+  snapshot(): readonly StorageChange[] {
+    return this.#overlay.snapshot()
+  }
+
   status(now: number): NodeStatus {
     return describeNode({
       settings: this.#settings,
+      identity: this.#identity,
       overlay: this.#overlay.status,
       sip: this.#sip.statistics,
       health: this.#health,
@@ -149,6 +162,10 @@ class Node implements CarillonNode {
         break
       case "start":
         this.#peers.remember(input.bootstrap)
+        this.#tellOverlay(input, now)
+        break
+      case "identity":
+        this.#identity = input.identity
         this.#tellOverlay(input, now)
         break
       default:
@@ -220,17 +237,15 @@ class Node implements CarillonNode {
     }
   }
 
-  #performProvisioning(effects: readonly ProvisioningEffect[], now: Instant): void {
+  /** Of the parts that carry out commands. */
+  #performCommands(
+    effects: readonly (ProvisioningEffect | LookupEffect | EnrolmentLogEffect)[],
+    now: Instant,
+  ): void {
     for (const effect of effects) {
-      if (effect.kind === "provisioned") this.#reply(effect.ticket, effect.result)
-      else this.#tasks.push(() => this.#tellOverlay(effect, now))
-    }
-  }
-
-  #performLookup(effects: readonly LookupEffect[], now: Instant): void {
-    for (const effect of effects) {
-      if (effect.kind === "looked-up") this.#reply(effect.ticket, effect.result)
-      else this.#tasks.push(() => this.#tellOverlay(effect, now))
+      if (effect.kind === "fetch" || effect.kind === "store")
+        this.#tasks.push(() => this.#tellOverlay(effect, now))
+      else this.#reply(effect.ticket, effect.result)
     }
   }
 
@@ -283,9 +298,11 @@ class Node implements CarillonNode {
       case Owner.stores:
         return this.#performStores(this.#stores.handle(effect, now), now)
       case Owner.provisioning:
-        return this.#performProvisioning(this.#provisioning.handle(effect, now), now)
+        return this.#performCommands(this.#provisioning.handle(effect, now), now)
       case Owner.lookup:
-        return this.#performLookup(this.#lookup.handle(effect, now), now)
+        return this.#performCommands(this.#lookup.handle(effect, now), now)
+      case Owner.enrolment:
+        return this.#performCommands(this.#enrolmentLog.handle(effect), now)
       case Owner.health:
         return this.#performProbe(this.#probe.handle({ ...effect, livingPeers: this.#peers.size }, now), now)
     }
@@ -298,24 +315,26 @@ class Node implements CarillonNode {
       case "remove-user": {
         const read = readUsers(cryptography, configuration.sipDomain, command)
         if (read.kind === "refused") return this.#reply(ticket, read)
-        return this.#performProvisioning(
+        return this.#performCommands(
           this.#provisioning.handle({ kind: "command", ticket, command: read }, now),
           now,
         )
       }
       case "list-users":
-        return this.#performProvisioning(
+        return this.#performCommands(
           this.#provisioning.handle({ kind: "command", ticket, command }, now),
           now,
         )
       case "lookup":
-        return this.#performLookup(
+        return this.#performCommands(
           this.#lookup.handle(
             { kind: "look-up", ticket, aor: command.aor, domain: configuration.sipDomain },
             now,
           ),
           now,
         )
+      case "count-use":
+        return this.#performCommands(this.#enrolmentLog.handle({ ...command, ticket }), now)
       case "drain":
         return this.#drain(ticket, now)
     }
@@ -366,20 +385,5 @@ class Node implements CarillonNode {
     const addresses = this.#overlay.status.peers.flatMap(({ address }) => (address ? [address] : []))
     this.#peers.name(addresses)
     this.#output.push({ kind: "peers", addresses: this.#peers.remember(addresses) })
-  }
-
-  #refusal(): string | undefined {
-    const health = this.#health
-    switch (health.state) {
-      case "healthy":
-        return undefined
-      case "joining":
-        return "the node is still joining the fabric"
-      case "draining":
-      case "drained":
-        return "the node is being drained"
-      case "unhealthy":
-        return health.cause
-    }
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { cryptography, NODES, NOW } from "../../../test/support/fabric-records.ts"
 import { fakeAuthority } from "../identity/fake-cryptography.ts"
-import type { Instant } from "../kit/time.ts"
+import { after, type Duration, type Instant } from "../kit/time.ts"
 import type { OverlayStatus } from "../overlay/interface.ts"
 import type { NodeSettings } from "./interface.ts"
 import { describeNode } from "./status.ts"
@@ -35,15 +35,20 @@ const overlay: OverlayStatus = {
 
 function describe(more: Partial<OverlayStatus> = {}) {
   const settings: Pick<NodeSettings, "identity" | "advertised" | "version"> & {
-    readonly configuration: Pick<NodeSettings["configuration"], "sipDomain" | "instanceName">
+    readonly configuration: Pick<NodeSettings["configuration"], "sipDomain" | "instanceName" | "expiration">
   } = {
     identity,
     advertised: { host: "2001:db8::1", port: 6084 },
     version: "0.1.0",
-    configuration: { sipDomain: "example.org", instanceName: "farm.example.org" },
+    configuration: {
+      sipDomain: "example.org",
+      instanceName: "farm.example.org",
+      expiration: after(NOW, (700.5 * 86_400_000) as Duration),
+    },
   }
   return describeNode({
     settings: settings as NodeSettings,
+    identity,
     overlay: { ...overlay, ...more },
     sip,
     health: { state: "healthy" },
@@ -72,6 +77,8 @@ test("a node describes itself and all it knows of the fabric", () => {
     records: { held: 30, due: 10, short: 0 },
     sip,
     certificateDaysLeft: 9,
+    configurationDaysLeft: 700,
+    authorityDaysLeft: 700,
   })
 })
 

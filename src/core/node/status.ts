@@ -1,3 +1,4 @@
+import type { Identity } from "../identity/certificate.ts"
 import { formatAddress } from "../kit/address.ts"
 import type { Instant } from "../kit/time.ts"
 import type { OverlayStatus } from "../overlay/interface.ts"
@@ -10,14 +11,15 @@ const COPIES = 3
 /** What a node knows of itself and the fabric, for `status`. */
 export function describeNode(known: {
   readonly settings: NodeSettings
+  readonly identity: Identity
   readonly overlay: OverlayStatus
   readonly sip: SipStatistics
   readonly health: Health
   readonly started: Instant | number
   readonly now: number
 }): NodeStatus {
-  const { settings, overlay, sip, health, started, now } = known
-  const { identity, configuration, advertised, version } = settings
+  const { settings, identity, overlay, sip, health, started, now } = known
+  const { configuration, advertised, version, authorityExpires = configuration.expiration } = settings
   const { roles, notAfter } = identity.certificate
   const nodes = [
     { node: identity.nodeId as string, address: formatAddress(advertised), roles, self: true },
@@ -44,9 +46,29 @@ export function describeNode(known: {
     mayDie: mayDie(nodes.length, overlay.short),
     records: { held: overlay.held, due: overlay.responsibleFor, short: overlay.short },
     sip,
-    certificateDaysLeft: Math.floor((notAfter - now) / DAY),
+    certificateDaysLeft: daysLeft(notAfter, now),
+    configurationDaysLeft: daysLeft(configuration.expiration, now),
+    authorityDaysLeft: daysLeft(authorityExpires, now),
   }
 }
+
+/** Why new work is not taken now; undefined where it is. */
+export function refusalOf(health: Health): string | undefined {
+  switch (health.state) {
+    case "healthy":
+      return undefined
+    case "joining":
+      return "the node is still joining the fabric"
+    case "draining":
+    case "drained":
+      return "the node is being drained"
+    case "unhealthy":
+      return health.cause
+  }
+}
+
+/** What has no end has a number that JSON can hold. */
+const daysLeft = (end: Instant, now: number): number => Math.min(36_500, Math.floor((end - now) / DAY))
 
 /** A complete record outlives all its holders but one; a short one has at least two. */
 const mayDie = (nodes: number, short: number): number => Math.min(short === 0 ? COPIES - 1 : 1, nodes - 1)

@@ -92,6 +92,8 @@ export type OverlayInput =
   | { readonly kind: "ping"; readonly ticket: Ticket; readonly node: NodeId }
   /** Hand everything over, then say Leave; `left` follows. */
   | { readonly kind: "leave" }
+  /** Our certificate has been renewed: the same Node-ID. Links stay up, and the other ends are told. */
+  | { readonly kind: "identity"; readonly identity: Identity }
 
 export type OverlayEffect =
   | { readonly kind: "open-link"; readonly attempt: AttemptId; readonly address: Address }
@@ -196,6 +198,8 @@ export interface Overlay extends Machine<OverlayInput, OverlayEffect> {
   resourceId(name: string | Uint8Array): ResourceId
   /** Peers that hold a record, the responsible one first. */
   holders(resource: ResourceId): readonly NodeId[]
+  /** All that is held, as `restore` takes it. */
+  snapshot(): readonly StorageChange[]
   /** Loads what was persisted; before `start`. */
   restore(changes: readonly StorageChange[]): void
 }

@@ -13,9 +13,10 @@ import type { AttemptId, LinkId, OverlayInput } from "./interface.ts"
 export interface Link {
   readonly id: LinkId
   readonly node: NodeId
-  readonly certificate: Certificate
+  /** The other end's newest. */
+  certificate: Certificate
   /** Its fingerprint, as SignerIdentity has it. */
-  readonly certificateHash: Uint8Array
+  certificateHash: Uint8Array
   readonly framing: Framing
   /** Which end opened the connection. */
   readonly opener: NodeId
@@ -176,6 +177,13 @@ export class LinkPool {
           break
       }
     }
+  }
+
+  /** The other end has signed under this certificate, which is trusted: from now on it is the link's, if it is newer. */
+  renewed(link: Link, certificate: Certificate): void {
+    if (certificate.notBefore <= link.certificate.notBefore) return
+    link.certificate = certificate
+    link.certificateHash = fromHex(certificate.fingerprint)
   }
 
   closed(id: LinkId, reason: string): void {

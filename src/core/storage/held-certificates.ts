@@ -30,6 +30,14 @@ export class HeldCertificates {
     return held.certificate
   }
 
+  all(): readonly StorageChange[] {
+    return Array.from(this.#held.values(), ({ certificate: { fingerprint, der } }) => ({
+      kind: "certificate",
+      fingerprint,
+      der,
+    }))
+  }
+
   /** Lets go of what no value needs any more. */
   takeForgotten(): readonly StorageChange[] {
     if (this.#unused.size === 0) return []

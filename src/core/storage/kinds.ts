@@ -1,4 +1,4 @@
-import { PROVISIONER, REGISTRAR } from "../identity/roles.ts"
+import { ENROLMENT, PROVISIONER, REGISTRAR } from "../identity/roles.ts"
 import type { KindId } from "../reload/stored-data.ts"
 import type { KindDefinition } from "./kind.ts"
 
@@ -88,6 +88,17 @@ export const NODE_HEALTH: KindDefinition = {
   maxSize: 64,
 }
 
+/** Who has used an invite, so that all enrolment nodes count alike. */
+export const ENROLMENT_LOG: KindDefinition = {
+  id: 0xf0000005,
+  name: "ENROLMENT-LOG",
+  model: "dictionary",
+  access: "CARILLON-ROLE",
+  role: ENROLMENT,
+  maxCount: 256,
+  maxSize: 64,
+}
+
 /** In the order of their Kind-IDs. */
 export const DEFAULT_KINDS: readonly KindDefinition[] = [
   SIP_REGISTRATION,
@@ -98,6 +109,7 @@ export const DEFAULT_KINDS: readonly KindDefinition[] = [
   SUBSCRIBER,
   SUBSCRIBER_INDEX,
   NODE_HEALTH,
+  ENROLMENT_LOG,
 ]
 
 /** Those that the configuration document has to declare, being in private space. RFC 6940 §14.6. */

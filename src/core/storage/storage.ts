@@ -98,6 +98,19 @@ export class Storage {
     this.#certificates.takeForgotten()
   }
 
+  /** All that is held, as `restore` takes it: certificates first. */
+  snapshot(): readonly StorageChange[] {
+    const puts = [...this.#table.resources()].flatMap((resource) =>
+      this.#table.records(resource).flatMap(({ definition, generation, values }) =>
+        Array.from(values.values(), ({ slot, wire: value, storedAt }) => {
+          const place = { resource, kindId: definition.id, slot, generation }
+          return { kind: "put", ...place, value, storedAt } as const
+        }),
+      ),
+    )
+    return [...this.#certificates.all(), ...puts]
+  }
+
   /** RFC 6940 §7.4.1: all of it, or nothing. */
   store(request: StoreReq, context: StoreContext): StoreOutcome {
     const record = this.#table.record.bind(this.#table)
