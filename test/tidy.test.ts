@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { test } from "node:test"
 
@@ -127,6 +127,23 @@ test("nothing speaks of a workplace", () => {
   const forbidden = /\/work\/|\/root\/|\.\.\/shared/
   for (const { path, text } of files) assert.doesNotMatch(text, forbidden, path)
 })
+
+test("what documents link to and name is there", () => {
+  const named = (readdirSync("docs", { recursive: true }) as string[]).map((path) => join("docs", path))
+  for (const path of [...named, "README.md", "CONTRIBUTING.md"].filter((path) => path.endsWith(".md"))) {
+    const text = readFileSync(path, "utf8")
+    for (const [, target] of text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g))
+      assert.ok(existsSync(join(dirname(path), target!)), `${path} links to ${target}`)
+    for (const [, file] of text.matchAll(/`((?:[a-z0-9-]+\/)+[a-z0-9.-]+\.ts)`/g))
+      assert.ok(
+        ["", "src", "src/core"].some((root) => existsSync(join(root, file!))) || isExample(text, file!),
+        `${path} names ${file}`,
+      )
+  }
+})
+
+/** A guide may have its reader make a file, and says so. */
+const isExample = (text: string, file: string) => text.includes(`Save this as \`${file}\``)
 
 function roomOf(path: string): string {
   const room = Object.keys(ROOMS).find((name) => path.startsWith(`${name}/`))
