@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { seconds } from "../../src/core/kit/time.ts"
 import { bindingsComplaint, ringComplaint, ringsComplaint } from "../../src/sim/checkers.ts"
 import { scenario } from "../../src/sim/scenario.ts"
 import type { SimPhone } from "../../src/sim/sim-phone.ts"
@@ -38,7 +39,8 @@ scenario("Contact: * at one node removes what three nodes have registered", roug
   const phones = world
     .shuffle(world.hosts)
     .slice(0, 3)
-    .map((host) => phoneOf(world, host, "bob"))
+    // Long enough for an INVITE to come again that was lost.
+    .map((host) => phoneOf(world, host, "bob", { answers: { kind: "accept", after: seconds(5) } }))
   for (const phone of phones) assert.equal(register(world, phone), 200)
   const call = dial(world, alice, phones[0]!)
   assert.equal(outcome(world, call), 200)

@@ -29,6 +29,10 @@ export const COUNTERS: Readonly<Record<string, Declaration>> = {
     help: "HTTP requests refused, by status: 401 is a wrong admin token or none.",
     labels: ["status"],
   },
+  overlay_comparisons_total: {
+    help: "Records compared with another holder, by what was found: same, different, unknown.",
+    labels: ["verdict"],
+  },
   reload_messages_total: {
     help: "RELOAD messages on links, forwarded ones included.",
     labels: ["method", "direction"],

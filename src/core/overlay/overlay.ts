@@ -66,7 +66,7 @@ class OverlayMachine implements Overlay {
     const answers = new Answers(fabric, messenger)
     const records = new Records(fabric)
     const transfers = new Transfers(fabric, requests, records)
-    const repair = new Repair(fabric, records, transfers)
+    const repair = new Repair(fabric, requests, records, transfers)
     const reads = new Reads(fabric, requests, records, repair)
     const contacts = new Contacts(fabric, links)
     const updateWanted = (peer: NodeId) => this.#sendUpdate(peer)
