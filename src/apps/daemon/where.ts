@@ -44,8 +44,10 @@ function sourceAddress(type: "udp4" | "udp6"): Promise<string | undefined> {
       socket.close()
       resolve(address)
     }
-    socket.once("error", () => finish(undefined))
-    socket.connect(9, SOMEWHERE[type], () => finish(socket.address().address))
+    // Where there is no way, the callback is told, not the event.
+    socket.connect(9, SOMEWHERE[type], (error?: Error) =>
+      finish(error === undefined ? socket.address().address : undefined),
+    )
   })
 }
 
