@@ -85,10 +85,24 @@ export class Records {
     if (record?.confirmed.includes(node)) record.confirmed = record.confirmed.filter((each) => each !== node)
   }
 
-  /** A peer is gone. When it comes back it may lack what was written meanwhile, or all. */
-  doubtAll(node: NodeId): void {
-    for (const record of this.#records.values())
-      if (record.confirmed.includes(node)) record.confirmed = record.confirmed.filter((each) => each !== node)
+  /**
+   * A peer is gone. When it comes back it may lack what was written meanwhile, or all. Whoever comes in for it as
+   * a holder may have been one before it came, and has let go of the record since.
+   */
+  doubtAll(gone: NodeId): void {
+    for (const [resource, record] of this.#records) {
+      const doubtful = this.#comesInFor(gone, resource)
+      if (record.confirmed.some((node) => node === gone || node === doubtful))
+        record.confirmed = record.confirmed.filter((node) => node !== gone && node !== doubtful)
+    }
+  }
+
+  /** Who is a holder of that record now, and was none as long as `gone` lived. */
+  #comesInFor(gone: NodeId, resource: ResourceId): NodeId | undefined {
+    const last = this.#fabric.topology.holders(resource, COPIES)[COPIES - 1]
+    const start = resource as string
+    if (last === undefined || gone >= start !== last >= start) return gone >= start ? last : undefined
+    return gone < last ? last : undefined
   }
 
   /** Whether `holders`, ourselves included, have confirmed to be as many as are due. */
