@@ -2,6 +2,7 @@ import type { NodeId } from "../core/identity/node-id.ts"
 import type { Address } from "../core/kit/address.ts"
 import type { CountEffect, LogEffect } from "../core/kit/log.ts"
 import type { CarillonNode, Health, NodeAnswer, NodeCommand } from "../core/node/interface.ts"
+import type { DatagramWay, WantedWay } from "./udp.ts"
 
 /** PEM, as Node's TLS takes it. `certificate` is the chain, leaf first. */
 export interface TlsMaterial {
@@ -24,6 +25,8 @@ export interface HostSettings {
   readonly phoneTls: TlsMaterial
   /** The bootstrap addresses to join through; none for the first node or a farm that starts again by itself. */
   readonly bootstrap: readonly Address[]
+  /** How SIP over UDP is moved; default `auto`. */
+  readonly udp?: WantedWay
   /** Serves enrolment over HTTPS on the RELOAD port (ALPN `http/1.1`); undefined where this node cannot enrol. */
   readonly enrolment: ((request: EnrolmentHttpRequest) => Promise<EnrolmentHttpResponse>) | undefined
   /** File to append TLS secrets to (NSS key log), for Wireshark; undefined: none. */
@@ -66,6 +69,8 @@ export interface NodeHost {
   readonly ports: { readonly sip: number; readonly sips: number; readonly reload: number }
   /** Gauges for /metrics: open flows, links, connections by transport. */
   readonly gauges: Readonly<Record<string, number>>
+  /** How SIP over UDP is moved, and what the kernel threw away as it came too fast; undefined before `start`. */
+  readonly udp: { readonly way: DatagramWay; readonly dropped: number | undefined } | undefined
   /** Closes sockets and store; what was acknowledged is on disk. Does not drain. */
   stop(): Promise<void>
 }

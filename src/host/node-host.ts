@@ -53,6 +53,10 @@ class Host implements NodeHost {
     return this.#running?.ports.gauges ?? {}
   }
 
+  get udp(): NodeHost["udp"] {
+    return this.#running?.ports.datagrams
+  }
+
   async start(): Promise<void> {
     const settings = this.#settings
     const peers = openPeerFile(settings.data, settings.log)

@@ -118,9 +118,11 @@ function openSip(
   let local: Address = { host: settings.host, port: settings.ports.sip }
   return openSipPorts({
     bind: local,
+    udp: settings.udp ?? "auto",
     datagram: (bytes, remote) => {
       const flow: Flow = { transport: "UDP", local, remote, connection: undefined, node: undefined }
-      input({ kind: "received", flow, bytes })
+      // Copied: it may have to wait until the node has done what it is at.
+      input({ kind: "received", flow, bytes: new Uint8Array(bytes) })
     },
     connection: (socket, remote) => streams.accept(socket, "TCP", remote, undefined),
     refused,

@@ -3,10 +3,12 @@ import type { Address } from "../core/kit/address.ts"
 import { type Acceptor, openAcceptor } from "./acceptor.ts"
 import { HOST_LIMITS } from "./limits.ts"
 import { PortTakenError } from "./listen.ts"
-import { type DatagramTransport, openDatagrams } from "./udp.ts"
+import { type DatagramTransport, openDatagrams, type WantedWay } from "./udp.ts"
 
 export interface SipPortSettings {
   readonly bind: Address
+  readonly udp: WantedWay
+  /** The bytes are valid until it returns. */
   readonly datagram: (bytes: Uint8Array, from: Address) => void
   readonly connection: (socket: Socket, remote: Address) => void
   readonly refused: (cause: string, remote: Address, detail: string) => void
@@ -22,7 +24,7 @@ const TRIES = 16
 
 /** SIP on one port over TCP and UDP; both or none. Throws as `listenFailure` says. */
 export async function openSipPorts(settings: SipPortSettings): Promise<SipPorts> {
-  const { bind, datagram, connection, refused } = settings
+  const { bind, udp, datagram, connection, refused } = settings
   for (let attempt = 1; ; attempt++) {
     const tcp = await openAcceptor({
       name: "sip",
@@ -32,7 +34,10 @@ export async function openSipPorts(settings: SipPortSettings): Promise<SipPorts>
       refused: (cause) => refused(cause, bind, "the connection was closed unheard"),
     })
     try {
-      const datagrams = await openDatagrams({ bind: { host: bind.host, port: tcp.port }, received: datagram })
+      const datagrams = await openDatagrams(
+        { bind: { host: bind.host, port: tcp.port }, received: datagram },
+        udp,
+      )
       return { datagrams, tcp }
     } catch (cause) {
       await tcp.close()

@@ -62,7 +62,7 @@ export class FakeNode {
     version: "0.1.0",
     token: TOKEN,
     health: () => this.health,
-    metrics: () => this.metrics.text({ status: this.status(), host: { reload_links: 3 } }),
+    metrics: () => this.metrics.text({ status: this.status(), host: { reload_links: 3 }, udp: undefined }),
     log: (event) => void this.logged.push(event),
     handlers: createHandlers({
       domain: DOMAIN,

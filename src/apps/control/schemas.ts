@@ -70,7 +70,13 @@ export const HealthReport: z.ZodType<Health> = z.discriminatedUnion("state", [
   z.looseObject({ state: z.literal("unhealthy"), cause: z.string() }),
 ])
 
-export const Status: z.ZodType<NodeStatus> = z.looseObject({
+/** What the node tells of itself, and what its host adds. */
+export type StatusReport = NodeStatus & {
+  /** How SIP over UDP is moved, and why that way. */
+  readonly udp?: string | undefined
+}
+
+export const Status: z.ZodType<StatusReport> = z.looseObject({
   version: z.string(),
   node: z.string(),
   domain: z.string(),
@@ -94,6 +100,7 @@ export const Status: z.ZodType<NodeStatus> = z.looseObject({
   certificateDaysLeft: z.number(),
   configurationDaysLeft: z.number(),
   authorityDaysLeft: z.number(),
+  udp: z.string().optional(),
 })
 
 const Binding: z.ZodType<LookupBinding> = z.looseObject({

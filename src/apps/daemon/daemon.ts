@@ -63,6 +63,7 @@ export async function startDaemon(options: UpOptions, version: string): Promise<
   const metrics = new Metrics((claim) => log(event("error", "metrics.undeclared", { claim })))
   const host = await buildHost(options, version, place, entry, { log, metrics, watch })
   await host.start()
+  log(event("info", "host.udp", { ...host.udp?.way }))
   const controlled = control(host, entry.membership)
   const handlers = createHandlers(controlled)
   const server = createHttp({
@@ -70,7 +71,7 @@ export async function startDaemon(options: UpOptions, version: string): Promise<
     token,
     handlers,
     health: () => watch.health,
-    metrics: () => metrics.text({ status: controlled.status(), host: host.gauges }),
+    metrics: () => metrics.text({ status: controlled.status(), host: host.gauges, udp: host.udp }),
     count: (effect) => metrics.count(effect),
     log,
   })
@@ -189,6 +190,7 @@ async function buildHost(
     bootstrap,
     enrolment,
     keyLog: options.keyLog,
+    udp: options.udp,
     log,
     count: (effect) => metrics.count(effect),
     health: (health) => watch.tell(health),
@@ -209,7 +211,10 @@ async function phoneTls(
 }
 
 function control(host: NodeHost, membership: Membership): Controlled {
-  const status = () => host.node.status(systemClock())
+  const status = () => {
+    const way = host.udp?.way
+    return { ...host.node.status(systemClock()), ...(way && { udp: `${way.kind}: ${way.reason}` }) }
+  }
   return {
     domain: membership.configuration.sipDomain,
     status,

@@ -44,6 +44,7 @@ function options(name: string, others: Partial<UpOptions> = {}): UpOptions {
     trusted: [],
     digest: ["MD5"],
     keyLog: undefined,
+    udp: "auto",
     log: "plain",
     logLevel: "info",
     ...others,

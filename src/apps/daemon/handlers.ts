@@ -1,6 +1,7 @@
-import type { NodeAnswer, NodeCommand, NodeStatus } from "../../core/node/interface.ts"
+import type { NodeAnswer, NodeCommand } from "../../core/node/interface.ts"
 import { ControlError } from "../control/control-error.ts"
 import type { Request } from "../control/routes.ts"
+import type { StatusReport } from "../control/schemas.ts"
 import { splitUserName, userNameProblem } from "../control/user-name.ts"
 import type { Handlers } from "./dispatch.ts"
 
@@ -14,7 +15,7 @@ const DRAIN_ANSWER = 20_000
 export interface Controlled {
   /** The fabric's SIP domain. */
   readonly domain: string
-  status(): NodeStatus
+  status(): StatusReport
   command(command: NodeCommand): Promise<NodeAnswer>
   /** One line of text. Throws ControlError where this node cannot invite. */
   invite(asked: Request<"invite">): Promise<{ readonly invite: string; readonly expires: Date }>

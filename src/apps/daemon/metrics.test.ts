@@ -26,7 +26,7 @@ test("counts, gauges of the host and the node's status become Prometheus text", 
   metrics.count(count("reload_messages_total", { method: "ping", direction: "sent" }))
   metrics.count(count("reload_messages_total", { method: "ping", direction: "sent" }, 4))
   const status = new FakeNode().status()
-  const text = await metrics.text({ status, host: { reload_links: 3 } })
+  const text = await metrics.text({ status, host: { reload_links: 3 }, udp: undefined })
   const found = samples(text)
   assert.equal(found.get('reload_messages_total{method="ping",direction="sent"}'), 5)
   assert.equal(found.get("carillon_reload_links"), 3)
@@ -40,8 +40,10 @@ test("counts, gauges of the host and the node's status become Prometheus text", 
 test("a role that nobody serves any more leaves the figures", async () => {
   const metrics = new Metrics(fault)
   const status = new FakeNode().status()
-  await metrics.text({ status, host: {} })
-  const found = samples(await metrics.text({ status: { ...status, roleCounts: { proxy: 1 } }, host: {} }))
+  await metrics.text({ status, host: {}, udp: undefined })
+  const found = samples(
+    await metrics.text({ status: { ...status, roleCounts: { proxy: 1 } }, host: {}, udp: undefined }),
+  )
   assert.equal(found.has('carillon_role_nodes{role="registrar"}'), false)
   assert.equal(found.get('carillon_role_nodes{role="proxy"}'), 1)
 })

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Registry } from "prom-client"
 import type { CountEffect } from "../../core/kit/log.ts"
 import type { NodeStatus } from "../../core/node/interface.ts"
+import type { NodeHost } from "../../host/interface.ts"
 
 interface Declaration {
   readonly help: string
@@ -59,6 +60,7 @@ export interface Readings {
   readonly status: NodeStatus
   /** The host's own: open flows, links, connections by transport. */
   readonly host: Readonly<Record<string, number>>
+  readonly udp: NodeHost["udp"]
 }
 
 /** The figures of `/metrics`. */
@@ -69,6 +71,11 @@ export class Metrics {
   readonly #processorTime = new Counter({
     name: "process_cpu_seconds_total",
     help: "Processor time used since the start.",
+    registers: [this.#registry],
+  })
+  readonly #datagramsDropped = new Counter({
+    name: "carillon_udp_dropped_total",
+    help: "Datagrams that the kernel threw away as they came faster than this node took them.",
     registers: [this.#registry],
   })
   readonly #undeclared: (claim: string) => void
@@ -101,9 +108,10 @@ export class Metrics {
   }
 
   /** Prometheus' text format 0.0.4. */
-  text({ status, host }: Readings): Promise<string> {
+  text({ status, host, udp }: Readings): Promise<string> {
     this.#readNode(status)
     this.#readProcess()
+    this.#readDatagrams(udp)
     for (const [name, value] of Object.entries(host)) {
       this.#gauge(`carillon_${name}`, `Open now: ${name.replaceAll("_", " ")}.`).set(value)
     }
@@ -160,6 +168,13 @@ export class Metrics {
       ],
     ]
     for (const [name, help, value] of plain) this.#gauge(name, help).set(value)
+  }
+
+  #readDatagrams(udp: Readings["udp"]): void {
+    const ways = this.#gauge("carillon_udp_way", "1 for how SIP over UDP is moved.", "way")
+    for (const way of ["batched", "plain"] as const) ways.set({ way }, way === udp?.way.kind ? 1 : 0)
+    this.#datagramsDropped.reset()
+    this.#datagramsDropped.inc(udp?.dropped ?? 0)
   }
 
   #gauge(name: string, help: string, ...labelNames: readonly string[]): Gauge {

@@ -1,4 +1,5 @@
 import type { LogLevel } from "../../core/kit/log.ts"
+import type { WantedWay } from "../../host/udp.ts"
 
 /** What `carillon up` is told, read and checked; `undefined` means: find out, or take what the directory says. */
 export interface UpOptions {
@@ -29,6 +30,7 @@ export interface UpOptions {
   readonly digest: readonly ("MD5" | "SHA-256")[]
   /** File for TLS secrets (NSS key log). */
   readonly keyLog: string | undefined
+  readonly udp: WantedWay
   readonly log: "plain" | "json"
   readonly logLevel: LogLevel
 }

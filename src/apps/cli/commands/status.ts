@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { NodeStatus } from "../../../core/node/interface.ts"
+import type { StatusReport } from "../../control/schemas.ts"
 import { type ConnectionOptions, connect, withConnection } from "../connection.ts"
 import type { Stage } from "../stage.ts"
 import { counted, plain, shortId, span, table } from "../table.ts"
@@ -18,7 +18,7 @@ export function addStatus(parent: Command, { terminal }: Stage): void {
 }
 
 /** The facts for a person: the figure to watch first. */
-export function describeStatus(status: NodeStatus): readonly string[] {
+export function describeStatus(status: StatusReport): readonly string[] {
   const { health, records, sip } = status
   const roles = Object.entries(status.roleCounts)
     .sort(([a], [b]) => a.localeCompare(b))
@@ -35,6 +35,7 @@ export function describeStatus(status: NodeStatus): readonly string[] {
       "this node",
       `${shortId(status.node)} at ${status.advertised}, version ${status.version}, up ${span(status.uptimeSeconds)}`,
     ],
+    ...(status.udp === undefined ? [] : [["SIP over UDP", status.udp]]),
     ["certificate", `${counted(status.certificateDaysLeft, "day")} left`],
   ]
   const nodes = status.nodes.map(({ node, address, roles, self }) => [

@@ -71,6 +71,11 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         help: "digest algorithms offered: md5, sha-256 (default: md5)",
       },
       {
+        name: "udp",
+        value: "<way>",
+        help: "auto: many datagrams a system call where possible; plain: one by one (default: auto)",
+      },
+      {
         name: "trusted",
         value: "<network,…>",
         help: "networks (CIDR) exempt from rate limits, never from authentication (default: loopback; or none)",

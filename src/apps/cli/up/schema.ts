@@ -136,4 +136,5 @@ export const UpSettings = z.object({
   log: oneOf("plain", "json").default("plain"),
   logLevel: oneOf("debug", "info", "warn", "error").default("info"),
   keyLog: text.optional(),
+  udp: oneOf("auto", "plain").default("auto"),
 })

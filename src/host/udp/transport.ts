@@ -1,0 +1,52 @@
+import type { Address } from "../../core/kit/address.ts"
+import { answerStunBinding, isStun } from "../../core/sip/stun.ts"
+import { isCrlfOnly } from "../sip-connection.ts"
+
+/** How datagrams come and go, and why that way. */
+export interface DatagramWay {
+  readonly kind: "batched" | "plain"
+  /** Half a sentence for an operator. */
+  readonly reason: string
+}
+
+/** SIP's datagrams. Implementations differ in speed alone. */
+export interface DatagramTransport {
+  /** As bound; the host may be "0.0.0.0" or "::". */
+  readonly local: Address
+  readonly way: DatagramWay
+  /** Datagrams that the kernel has thrown away as nobody took them in time; undefined where it does not tell. */
+  readonly dropped: number | undefined
+  /** `failed` is called, later, where the datagram could not be handed to the network. Nobody changes the bytes. */
+  send(bytes: Uint8Array, to: Address, failed: (reason: string) => void): void
+  close(): Promise<void>
+}
+
+export interface DatagramSettings {
+  readonly bind: Address
+  /**
+   * One datagram that is no keep-alive: those are answered or dropped by the transport itself. The bytes
+   * are the receiver's until it returns, no longer: the next datagram may come into the same memory.
+   */
+  readonly received: (bytes: Uint8Array, from: Address) => void
+  /** Several sockets share the port, and the kernel spreads what comes by who sent it (SO_REUSEPORT). */
+  readonly sharedPort?: boolean
+  /** Asked of the kernel for each direction, which may grant less. */
+  readonly bufferBytes?: number
+}
+
+/** Of keep-alives and messages: the first byte decides. No SIP message begins with 0, 1, CR or LF. RFC 3261 §7, RFC 8489 §5. */
+export const mayBeKeepAlive = (first: number | undefined): boolean =>
+  first === undefined || first === 0 || first === 1 || first === 0x0d || first === 0x0a
+
+/**
+ * Whether the datagram is there to keep a NAT's door open, and to be answered or dropped: STUN and empty lines
+ * (RFC 5626 §3.5) and the four zero bytes that some phones send instead.
+ */
+export function isKeepAlive(bytes: Uint8Array): boolean {
+  if (!mayBeKeepAlive(bytes[0])) return false
+  return bytes[0] === 0x0d || bytes[0] === 0x0a ? isCrlfOnly(bytes) : true
+}
+
+/** What a keep-alive is answered with; most are not. RFC 5626 §3.5.2. */
+export const answerKeepAlive = (bytes: Uint8Array, from: Address): Uint8Array | undefined =>
+  isStun(bytes) ? answerStunBinding(bytes, from) : undefined
