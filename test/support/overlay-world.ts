@@ -50,6 +50,10 @@ export class World {
   readonly agenda = new Agenda()
   readonly nodes: WorldNode[] = []
   readonly fullMeshLimit: number
+  /** What nodes that start are told. */
+  configuration: Configuration = configurationOf(this.authority)
+  /** The signed document of it. */
+  document: string | undefined
   now = 1_700_000_000_000 as Instant
   #links = 0
   /** Pairs of hosts that cannot reach each other. */
@@ -160,7 +164,8 @@ export class WorldNode {
       identity: this.identity,
       cryptography: this.world.cryptography,
       random: new SeededRandom(Math.floor(2 ** 32 * this.world.random.next())),
-      configuration: configurationOf(this.world.authority),
+      configuration: this.world.configuration,
+      ...(this.world.document === undefined ? {} : { document: this.world.document }),
       kinds: DEFAULT_KINDS,
       advertised: this.address,
       applications: new Map([[5061, this.address]]),

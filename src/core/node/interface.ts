@@ -73,6 +73,7 @@ type LinkInput = Extract<
     kind:
       | "start"
       | "identity"
+      | "configuration"
       | "link-opened"
       | "link-failed"
       | "link-received"
@@ -93,7 +94,10 @@ export type ResolvedHop =
   | { readonly kind: "node"; readonly node: string; readonly address: Address }
 
 type SocketEffect = Extract<SipEffect, { kind: "close-flow" | "resolve" }>
-type LinkEffect = Extract<OverlayEffect, { kind: "open-link" | "link-send" | "close-link" | "persist" }>
+type LinkEffect = Extract<
+  OverlayEffect,
+  { kind: "open-link" | "link-send" | "close-link" | "persist" | "configured" }
+>
 
 export type NodeEffect =
   | { readonly kind: "send"; readonly id: string; readonly hop: ResolvedHop; readonly bytes: Uint8Array }
@@ -117,6 +121,8 @@ export interface NodeSettings {
   readonly cryptography: Cryptography
   readonly random: Random
   readonly configuration: Configuration
+  /** The signed document of it; undefined: nodes that are behind get none from this one. */
+  readonly document?: string
   /** RELOAD port as others reach it; SIP between nodes uses it too. */
   readonly advertised: Address
   readonly listeners: readonly Listener[]

@@ -1,9 +1,10 @@
 import type { Identity } from "../identity/certificate.ts"
 import { fromHex } from "../kit/hex.ts"
 import { type CountEffect, type LogEffect, log } from "../kit/log.ts"
-import { after, earliest, type Instant, NEVER, seconds } from "../kit/time.ts"
+import { after, earliest, type Instant, NEVER } from "../kit/time.ts"
 import type { Overlay, OverlayEffect, OverlayInput, Ticket } from "../overlay/interface.ts"
 import { createOverlay } from "../overlay/overlay.ts"
+import type { Configuration } from "../reload/configuration.ts"
 import type { SipEffect, SipInput, SipServer } from "../service/sip-server-interface.ts"
 import type { StorageChange } from "../storage/change.ts"
 import { DEFAULT_KINDS } from "../storage/kinds.ts"
@@ -27,6 +28,7 @@ import type {
 import { NodeHops, type NodeHopsEffect, SIPS_APPLICATION } from "./node-hops.ts"
 import { PeerDirectory } from "./peer-directory.ts"
 import { createSipSide } from "./sip-side.ts"
+import { DRAIN_PATIENCE, REVOKED, type Stage } from "./stage.ts"
 import { describeNode, refusalOf } from "./status.ts"
 
 /** Who asks the overlay: answers go back by it. */
@@ -34,16 +36,6 @@ const Owner = { stores: 0, provisioning: 1, hops: 2, health: 3, lookup: 4, enrol
 
 /** DESIGN §4: above this many nodes, tables alone. */
 const FULL_MESH = 256
-
-/** Calls that are being set up when a drain begins get so long to be answered. */
-const DRAIN_PATIENCE = seconds(5)
-
-type Stage =
-  | { readonly name: "joining" }
-  | { readonly name: "serving" }
-  /** Waits for calls being set up, then hands its share over. */
-  | { readonly name: "draining"; readonly until: Instant; readonly leaving: boolean }
-  | { readonly name: "drained" }
 
 /** What is still to be done, in order: an effect, and the part of the node that wants it. */
 type Task = () => void
@@ -72,21 +64,24 @@ class Node implements CarillonNode {
   #stage: Stage = { name: "joining" }
   #health: Health = { state: "joining" }
   #identity: Identity
+  #configuration: Configuration
   #started: Instant | undefined
   #tasks: Task[] = []
   #output: NodeEffect[] = []
 
   constructor(settings: NodeSettings) {
     this.#settings = settings
-    const { identity, cryptography, random, configuration, advertised } = settings
+    const { identity, cryptography, random, configuration, advertised, document } = settings
     const self = identity.nodeId
     this.#identity = identity
+    this.#configuration = configuration
     this.#peers = new PeerDirectory(self, settings.aliases)
     this.#overlay = createOverlay({
       identity,
       cryptography,
       random,
       configuration,
+      ...(document === undefined ? {} : { document }),
       kinds: DEFAULT_KINDS,
       advertised,
       applications: new Map([[SIPS_APPLICATION, advertised]]),
@@ -135,6 +130,7 @@ class Node implements CarillonNode {
     return describeNode({
       settings: this.#settings,
       identity: this.#identity,
+      configuration: this.#configuration,
       overlay: this.#overlay.status,
       sip: this.#sip.statistics,
       health: this.#health,
@@ -284,6 +280,9 @@ class Node implements CarillonNode {
           this.#peers.down(effect.node)
           this.#tasks.push(() => this.#performHops(this.#hops.handle(effect), now))
           break
+        case "configured":
+          this.#configured(effect)
+          break
         case "stat-answered":
         case "pinged":
           break // Nobody here asks.
@@ -360,6 +359,15 @@ class Node implements CarillonNode {
     this.#stage = { name: "drained" }
     this.#become({ state: "drained" })
     for (const ticket of this.#drainers.splice(0)) this.#reply(ticket, { kind: "drained" })
+  }
+
+  #configured(effect: Extract<OverlayEffect, { kind: "configured" }>): void {
+    this.#configuration = effect.configuration
+    this.#output.push(effect)
+    if (!effect.configuration.badNodes.includes(this.#identity.nodeId)) return
+    // It would be a ring of one, and serve what it once knew.
+    this.#stage = { name: "revoked" }
+    this.#become({ state: "unhealthy", cause: REVOKED })
   }
 
   #reply(ticket: Ticket, answer: NodeAnswer): void {

@@ -49,6 +49,7 @@ function describe(more: Partial<OverlayStatus> = {}) {
   return describeNode({
     settings: settings as NodeSettings,
     identity,
+    configuration: settings.configuration as NodeSettings["configuration"],
     overlay: { ...overlay, ...more },
     sip,
     health: { state: "healthy" },

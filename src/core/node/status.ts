@@ -2,6 +2,7 @@ import type { Identity } from "../identity/certificate.ts"
 import { formatAddress } from "../kit/address.ts"
 import type { Instant } from "../kit/time.ts"
 import type { OverlayStatus } from "../overlay/interface.ts"
+import type { Configuration } from "../reload/configuration.ts"
 import type { SipStatistics } from "../service/sip-server-interface.ts"
 import type { Health, NodeSettings, NodeStatus } from "./interface.ts"
 
@@ -12,14 +13,16 @@ const COPIES = 3
 export function describeNode(known: {
   readonly settings: NodeSettings
   readonly identity: Identity
+  /** The one in force. */
+  readonly configuration: Configuration
   readonly overlay: OverlayStatus
   readonly sip: SipStatistics
   readonly health: Health
   readonly started: Instant | number
   readonly now: number
 }): NodeStatus {
-  const { settings, identity, overlay, sip, health, started, now } = known
-  const { configuration, advertised, version, authorityExpires = configuration.expiration } = settings
+  const { settings, identity, configuration, overlay, sip, health, started, now } = known
+  const { advertised, version, authorityExpires = configuration.expiration } = settings
   const { roles, notAfter } = identity.certificate
   const nodes = [
     { node: identity.nodeId as string, address: formatAddress(advertised), roles, self: true },

@@ -5,7 +5,8 @@ import { judgeCertificate } from "../identity/trust.ts"
 import { invariant } from "../kit/errors.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { count, type LogEffect, log } from "../kit/log.ts"
-import { after, type Duration, type Instant, seconds } from "../kit/time.ts"
+import { after, type Duration, type Instant, minutes, seconds } from "../kit/time.ts"
+import type { Configuration } from "../reload/configuration.ts"
 import { parseResourceId, type ResourceId } from "../reload/header.ts"
 import { overlayHash } from "../reload/message.ts"
 import type { ChordUpdate } from "../reload/overlay-methods.ts"
@@ -20,6 +21,9 @@ import { type Appointment, Schedule } from "./schedule.ts"
 
 /** How long a certificate that was judged is not judged again: validity may end meanwhile. */
 const JUDGEMENT_HOLDS = seconds(60)
+
+/** After a revocation the responsible peers sign anew what the revoked node has written; by then they have. */
+const RESIGNING_TAKES = minutes(1)
 
 const NOWHERE = parseResourceId("0".repeat(32))
 
@@ -39,6 +43,11 @@ export class Fabric {
   readonly #remembering: RememberingCryptography
   #identity: Identity
   #valueSigner: Identity
+  #configuration: Configuration
+  #document: string | undefined
+  /** Until then values of nodes that have just been revoked are still read: they are being signed anew. */
+  #lenientUntil = 0 as Instant
+  #formerBadNodes: readonly NodeId[] = []
   readonly overlayHash: number
   readonly kinds: KindRegistry
   readonly storage: Storage
@@ -60,6 +69,8 @@ export class Fabric {
     this.self = identity.nodeId
     this.#remembering = new RememberingCryptography(settings.cryptography)
     this.cryptography = this.#remembering
+    this.#configuration = configuration
+    this.#document = settings.document
     this.#identity = identity
     this.#valueSigner = this.#remembering.remembering(identity)
     this.overlayHash = overlayHash(this.cryptography, configuration.instanceName)
@@ -67,7 +78,7 @@ export class Fabric {
     this.storage = new Storage({
       kinds: this.kinds,
       cryptography: this.cryptography,
-      judge: (certificate, now) => this.judge(certificate, now),
+      judge: (certificate, now) => this.judgeSigner(certificate, now),
     })
     this.topology = new Chord({ self: this.self, random, fullMeshLimit, ...configuration.chord })
   }
@@ -87,6 +98,25 @@ export class Fabric {
     invariant(identity.nodeId === this.self, "a node keeps its Node-ID when its certificate is renewed")
     this.#identity = identity
     this.#valueSigner = this.#remembering.remembering(identity)
+  }
+
+  /** The one in force. */
+  get configuration(): Configuration {
+    return this.#configuration
+  }
+
+  /** The signed document of it; undefined where nobody gave us one. */
+  get document(): string | undefined {
+    return this.#document
+  }
+
+  /** Another configuration is in force from now on. */
+  reconfigure(configuration: Configuration, document: string): void {
+    this.#formerBadNodes = this.#configuration.badNodes
+    this.#lenientUntil = after(this.now, RESIGNING_TAKES)
+    this.#configuration = configuration
+    this.#document = document
+    this.#judgements.clear()
   }
 
   emit(effect: OverlayEffect): void {
@@ -117,13 +147,28 @@ export class Fabric {
   judge(certificate: Certificate, at: Instant = this.now): string | undefined {
     const known = this.#judgements.get(certificate.fingerprint)
     if (known && at === this.now && this.now < known.until) return known.verdict
-    const { instanceName, rootCertificates, badNodes } = this.settings.configuration
-    const trust = { overlay: instanceName, roots: rootCertificates, now: at, badNodes }
-    const verdict = judgeCertificate(this.cryptography, certificate, trust)
+    const verdict = this.#judgeBy(certificate, at, this.#configuration.badNodes)
     if (at !== this.now) return verdict
     if (this.#judgements.size >= LIMITS.reload.judgedCertificates) this.#judgements.clear()
     this.#judgements.set(certificate.fingerprint, { verdict, until: after(this.now, JUDGEMENT_HOLDS) })
     return verdict
+  }
+
+  /** The same of who signed a stored value: `at` the time of reading. */
+  judgeSigner(certificate: Certificate, at: Instant = this.now): string | undefined {
+    const verdict = this.judge(certificate, at)
+    if (verdict === undefined || this.now >= this.#lenientUntil) return verdict
+    return this.#judgeBy(certificate, at, this.#formerBadNodes)
+  }
+
+  #judgeBy(certificate: Certificate, now: Instant, badNodes: readonly NodeId[]): string | undefined {
+    const { instanceName, rootCertificates } = this.#configuration
+    return judgeCertificate(this.cryptography, certificate, {
+      overlay: instanceName,
+      roots: rootCertificates,
+      now,
+      badNodes,
+    })
   }
 
   /** The first Resource-ID, from that one on clockwise, at which we hold a value of that Kind; zero for none. §7.4.4. */

@@ -92,6 +92,8 @@ export type OverlayInput =
   | { readonly kind: "ping"; readonly ticket: Ticket; readonly node: NodeId }
   /** Hand everything over, then say Leave; `left` follows. */
   | { readonly kind: "leave" }
+  /** A signed configuration document, newer than ours: it takes effect, and all other nodes get it. RFC 6940 §6.5.4. */
+  | { readonly kind: "configuration"; readonly document: string }
   /** Our certificate has been renewed: the same Node-ID. Links stay up, and the other ends are told. */
   | { readonly kind: "identity"; readonly identity: Identity }
 
@@ -147,6 +149,8 @@ export type OverlayEffect =
         | { readonly kind: "alive"; readonly roundTrip: Duration; readonly clock: number }
         | Failure
     }
+  /** Another configuration is in force: to be kept, and obeyed at the next start. */
+  | { readonly kind: "configured"; readonly document: string; readonly configuration: Configuration }
   /** A node became, or is no longer, a living peer. */
   | { readonly kind: "peer-up"; readonly node: NodeId }
   | { readonly kind: "peer-down"; readonly node: NodeId }
@@ -165,6 +169,8 @@ export interface OverlaySettings {
   readonly cryptography: Cryptography
   readonly random: Random
   readonly configuration: Configuration
+  /** The signed document of it, to be handed on to nodes that are behind; undefined: nobody gets one from us. */
+  readonly document?: string
   /** Standard and private Kinds that this node serves. */
   readonly kinds: readonly KindDefinition[]
   /** Where others open links to us: our RELOAD port as advertised. */

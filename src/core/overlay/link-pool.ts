@@ -143,7 +143,7 @@ export class LinkPool {
       node,
       certificate,
       certificateHash: fromHex(certificate.fingerprint),
-      framing: new Framing(this.#fabric.settings.configuration.maxMessageSize),
+      framing: new Framing(this.#fabric.configuration.maxMessageSize),
       opener: attempt ? this.#fabric.self : node,
       heard: this.#fabric.now,
       retired: false,

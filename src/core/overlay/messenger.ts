@@ -6,9 +6,11 @@ import { count } from "../kit/log.ts"
 import { ErrorCode, type ErrorName, MessageCode } from "../reload/codes.ts"
 import { isWhole, Reassembly } from "../reload/fragments.ts"
 import {
+  ANY_CONFIGURATION,
   type Destination,
   type ForwardingHeader,
   HEADER_LENGTH,
+  isOlder,
   OptionFlag,
   type ResourceId,
   type TransactionId,
@@ -43,6 +45,8 @@ export interface Received {
 export interface MessengerEvents {
   request(received: Received): void
   answer(received: Received): void
+  /** That node's request shows an older configuration than ours. */
+  behind(node: NodeId): void
 }
 
 /** No Node-ID: it stands for whoever receives it. RFC 6940 §3. */
@@ -80,11 +84,15 @@ export class Messenger {
   }
 
   /** A header of ours. */
-  header(transaction: TransactionId, destination: readonly Destination[]): ForwardingHeader {
-    const { sequence, initialTtl } = this.#fabric.settings.configuration
+  header(
+    transaction: TransactionId,
+    destination: readonly Destination[],
+    method?: MessageBody["kind"],
+  ): ForwardingHeader {
+    const { sequence, initialTtl } = this.#fabric.configuration
     return {
       overlay: this.#fabric.overlayHash,
-      configurationSequence: sequence,
+      configurationSequence: method === "config-update-req" ? ANY_CONFIGURATION : sequence,
       ttl: initialTtl,
       fragment: { last: true, offset: 0 },
       transaction,
@@ -98,7 +106,7 @@ export class Messenger {
   /** False where the message is larger than the overlay allows. */
   send(link: Link, header: ForwardingHeader, payload: Uint8Array): boolean {
     const bytes = writeMessage(header, payload)
-    if (bytes.length > this.#fabric.settings.configuration.maxMessageSize) return false
+    if (bytes.length > this.#fabric.configuration.maxMessageSize) return false
     this.#count(payload, "sent")
     this.#links.send(link, bytes)
     return true
@@ -143,7 +151,7 @@ export class Messenger {
 
   #route(link: Link, header: ForwardingHeader, payload: Uint8Array): void {
     if (header.overlay !== this.#fabric.overlayHash) return this.#foreign(link)
-    if (header.ttl > this.#fabric.settings.configuration.initialTtl) {
+    if (header.ttl > this.#fabric.configuration.initialTtl) {
       this.#fabric.refuse("ttl")
       return this.#refuseForwarding({ header, link }, payload, "Error_TTL_Exceeded")
     }
@@ -226,16 +234,23 @@ export class Messenger {
       certificates: () => this.#bucket(read, signer),
     }
     if (!isRequest(body)) return this.#events.answer(received)
-    const sequence = this.#fabric.settings.configuration.sequence
-    if (header.configurationSequence !== sequence)
-      return this.refuse(
-        received,
-        isOlder(header.configurationSequence, sequence) ? "Error_Config_Too_Old" : "Error_Config_Too_New",
-      )
+    if (!this.#isUpToDate(received)) return
     if (extensions.some(({ critical }) => critical)) return this.refuse(received, "Error_Unknown_Extension")
     if (header.options.some(({ flags }) => flags & OptionFlag.destinationCritical))
       return this.refuse(received, "Error_Unsupported_Forwarding_Option")
     this.#events.request(received)
+  }
+
+  /** §6.3.2.1. False: it has been refused, and whoever is behind will be sent the document. */
+  #isUpToDate(received: Received): boolean {
+    const { configurationSequence: theirs } = received.header
+    const ours = this.#fabric.configuration.sequence
+    if (theirs === ours || (theirs === ANY_CONFIGURATION && received.body.kind === "config-update-req"))
+      return true
+    const isBehind = isOlder(theirs, ours)
+    this.refuse(received, isBehind ? "Error_Config_Too_Old" : "Error_Config_Too_New")
+    if (isBehind) this.#events.behind(received.node)
+    return false
   }
 
   /** The signer, or why the message may not be heard. */
@@ -289,6 +304,3 @@ export class Messenger {
 }
 
 const codeOf = (payload: Uint8Array): number => ((payload[0] ?? 0) << 8) | (payload[1] ?? 0)
-
-/** Whether `a` comes before `b` in a sequence that wraps. RFC 6940 §6.3.2.1. */
-const isOlder = (a: number, b: number): boolean => ((b - a) & 0xffff) < 0x8000

@@ -10,6 +10,7 @@ import type { Admission } from "./admission.ts"
 import type { Answers } from "./answers.ts"
 import type { Attaching } from "./attaching.ts"
 import { candidatesOf } from "./candidates.ts"
+import type { ConfigurationUpdates } from "./configuration-updates.ts"
 import type { Copies } from "./copies.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Received } from "./messenger.ts"
@@ -22,6 +23,7 @@ export interface Departments {
   readonly answers: Answers
   readonly attaching: Attaching
   readonly admission: Admission
+  readonly configurationUpdates: ConfigurationUpdates
   readonly copies: Copies
   readonly reads: Reads
   readonly writes: Writes
@@ -71,6 +73,8 @@ export class Methods {
         return this.#find(request)
       case "probe-req":
         return this.#probe(request, body.requested)
+      case "config-update-req":
+        return this.#to.configurationUpdates.requested(request, body)
       case "route-query-req":
         return this.#routeQuery(request)
       default:

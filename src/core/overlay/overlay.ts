@@ -8,6 +8,7 @@ import type { TopologyInput } from "../topology/topology.ts"
 import { Admission } from "./admission.ts"
 import { Answers } from "./answers.ts"
 import { Attaching } from "./attaching.ts"
+import { ConfigurationUpdates } from "./configuration-updates.ts"
 import { Contacts } from "./contacts.ts"
 import { Copies } from "./copies.ts"
 import { Fabric } from "./fabric.ts"
@@ -22,6 +23,7 @@ import { Reads } from "./reads.ts"
 import { COPIES, Records } from "./records.ts"
 import { Repair } from "./repair.ts"
 import { Requests } from "./requests.ts"
+import { Resigning } from "./resigning.ts"
 import { Transfers } from "./transfers.ts"
 import { Writes } from "./writes.ts"
 
@@ -43,6 +45,8 @@ class OverlayMachine implements Overlay {
   readonly #writes: Writes
   readonly #membership: Membership
   readonly #leaving: Leaving
+  readonly #configurationUpdates: ConfigurationUpdates
+  readonly #resigning: Resigning
   readonly #methods: Methods
   readonly #operations: Operations
   /** Nodes that have taken their leave, and whose link is still up. */
@@ -61,8 +65,9 @@ class OverlayMachine implements Overlay {
     const messenger = new Messenger(fabric, links, {
       request: (request) => this.#methods.requested(request),
       answer: (answer) => requests.answered(answer),
+      behind: (node) => this.#configurationUpdates.behind(node),
     })
-    const requests = new Requests(fabric, links, messenger)
+    const requests = new Requests(fabric, links, messenger, (node) => this.#configurationUpdates.behind(node))
     const answers = new Answers(fabric, messenger)
     const records = new Records(fabric)
     const transfers = new Transfers(fabric, requests, records)
@@ -88,7 +93,10 @@ class OverlayMachine implements Overlay {
     const updated = (request: Received) => this.#updated(request)
     const left = (peer: NodeId, named: readonly NodeId[]) => this.#left(peer, named)
     const begins = (peer: NodeId) => this.#gone(peer, [])
-    const departments = { fabric, answers, attaching, admission, copies, reads, writes }
+    const configurationUpdates = new ConfigurationUpdates(fabric, links, requests, answers, () =>
+      this.#reconfigured(),
+    )
+    const departments = { fabric, answers, attaching, admission, configurationUpdates, copies, reads, writes }
     this.#methods = new Methods({ ...departments, updated, left, begins, updateWanted })
     this.#operations = new Operations(fabric, requests, reads, writes)
     this.#fabric = fabric
@@ -103,6 +111,8 @@ class OverlayMachine implements Overlay {
     this.#writes = writes
     this.#membership = membership
     this.#leaving = leaving
+    this.#configurationUpdates = configurationUpdates
+    this.#resigning = new Resigning(fabric, writes)
   }
 
   get deadline(): Instant {
@@ -192,12 +202,23 @@ class OverlayMachine implements Overlay {
         this.#contacts.stop()
         this.#membership.stop()
         return this.#leaving.begin()
+      case "configuration":
+        return this.#configurationUpdates.take(input.document)
       case "identity":
         this.#fabric.renew(input.identity)
         // Whatever we say shows the new certificate; to all at once, since roles stand in it.
         for (const { node } of this.#links.all()) this.#probe(node)
         return
     }
+  }
+
+  /** Those who are revoked are heard no longer, and what they have written is signed anew. */
+  #reconfigured(): void {
+    for (const link of [...this.#links.all()]) {
+      const distrust = this.#fabric.judge(link.certificate)
+      if (distrust !== undefined) this.#links.close(link, distrust)
+    }
+    this.#resigning.look()
   }
 
   // Links.
@@ -256,6 +277,7 @@ class OverlayMachine implements Overlay {
     this.#tell({ kind: "joined" })
     this.#fabric.log("info", "overlay.joined", { peers: this.#fabric.topology.peers().length })
     this.#fabric.emit({ kind: "joined" })
+    this.#resigning.begin()
   }
 
   #stepDown(): void {

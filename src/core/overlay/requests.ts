@@ -76,10 +76,13 @@ export class Requests {
   readonly #fabric: Fabric
   readonly #links: LinkPool
   readonly #messenger: Messenger
+  readonly #behind: (node: NodeId) => void
   readonly #outstanding = new Map<TransactionId, Outstanding>()
   readonly #byHop = new Map<NodeId, Set<Outstanding>>()
 
-  constructor(fabric: Fabric, links: LinkPool, messenger: Messenger) {
+  /** `behind`: that node has an older configuration document than we have. */
+  constructor(fabric: Fabric, links: LinkPool, messenger: Messenger, behind: (node: NodeId) => void) {
+    this.#behind = behind
     this.#fabric = fabric
     this.#links = links
     this.#messenger = messenger
@@ -116,6 +119,7 @@ export class Requests {
     const { body, node } = received
     if (body.kind === "error") {
       const error = NAMES.get(body.code) ?? "Error_Incompatible_with_Overlay"
+      if (this.#isOutOfStep(outstanding, error, node)) return
       const cause = `${node} answered ${outstanding.question.body.kind} with ${error}`
       return this.#finish(outstanding, { kind: "refused", error, cause, info: body.info, by: node })
     }
@@ -137,6 +141,21 @@ export class Requests {
     }
   }
 
+  /**
+   * One of us has an older configuration document: the newer one is on its way to it (RFC 6940 §6.3.2.1), and the
+   * request is put again. False where that is over, and the error stands.
+   */
+  #isOutOfStep(outstanding: Outstanding, error: ErrorName, node: NodeId): boolean {
+    if (error !== "Error_Config_Too_Old" && error !== "Error_Config_Too_New") return false
+    if (outstanding.question.body.kind === "config-update-req") return false
+    if (after(this.#fabric.now, UNSETTLED) >= outstanding.until) return false
+    if (error === "Error_Config_Too_New") this.#behind(node)
+    this.#fabric.schedule.cancel(outstanding.timer)
+    outstanding.sends = 0
+    outstanding.timer = this.#fabric.in(UNSETTLED, () => this.#timedOut(outstanding))
+    return true
+  }
+
   #isOurs(to: Target): boolean {
     const { isPeer, topology, self } = this.#fabric
     if (to.kind === "node") return to.node === self
@@ -150,7 +169,11 @@ export class Requests {
     if (route) {
       if (outstanding.losses === 0) outstanding.sends++
       this.#takeHop(outstanding, route.hop.node)
-      const header = this.#messenger.header(outstanding.transaction, route.destination)
+      const header = this.#messenger.header(
+        outstanding.transaction,
+        route.destination,
+        outstanding.question.body.kind,
+      )
       if (!this.#messenger.send(route.hop, header, outstanding.payload)) {
         const cause = "the request is larger than the overlay's max-message-size"
         const reply: Reply = {
@@ -165,7 +188,7 @@ export class Requests {
     }
     this.#fabric.schedule.cancel(outstanding.timer)
     const isShaken = route === undefined || outstanding.losses > 0
-    const wait = isShaken ? UNSETTLED : this.#fabric.settings.configuration.overlayReliabilityTimer
+    const wait = isShaken ? UNSETTLED : this.#fabric.configuration.overlayReliabilityTimer
     const when = earliest(after(this.#fabric.now, wait), outstanding.until)
     outstanding.timer = this.#fabric.schedule.at(when, () => this.#timedOut(outstanding))
   }

@@ -94,7 +94,7 @@ export class Transfers {
 
   /** The same values in requests that each fit a message. Each StoredData begins with its length. */
   #parts(kinds: readonly StoreKindData[]): readonly (readonly StoreKindData[])[] {
-    const limit = Math.min(BYTES_IN_STORE, Math.floor(this.#fabric.settings.configuration.maxMessageSize / 3))
+    const limit = Math.min(BYTES_IN_STORE, Math.floor(this.#fabric.configuration.maxMessageSize / 3))
     if (kinds.reduce((sum, { values }) => sum + values.length, 0) <= limit)
       return kinds.length === 0 ? [] : [kinds]
     return kinds.flatMap((data) => cut(data.values, limit).map((values) => [{ ...data, values }]))

@@ -87,7 +87,7 @@ function readAnswer(
         "refused" in signer
           ? signer.refused
           : isForeign
-            ? (fabric.judge(signer) ??
+            ? (fabric.judgeSigner(signer) ??
               forbids(fabric.cryptography, { definition, resource, value: data.value, signer }))
             : undefined
       if ("refused" in signer || problem !== undefined) {

@@ -119,3 +119,9 @@ export interface ForwardingHeader {
   readonly destination: readonly Destination[]
   readonly options: readonly ForwardingOption[]
 }
+
+/** Of a ConfigUpdate, which is heard whatever the receiver's own sequence is. RFC 6940 §6.3.2.1. */
+export const ANY_CONFIGURATION = 65_535
+
+/** Whether the configuration sequence `a` comes before `b`, since they wrap. RFC 6940 §6.3.2.1. */
+export const isOlder = (a: number, b: number): boolean => a !== b && ((b - a) & 0xffff) < 0x8000

@@ -30,6 +30,10 @@ export class HeldCertificates {
     return held.certificate
   }
 
+  certificates(): readonly Certificate[] {
+    return Array.from(this.#held.values(), ({ certificate }) => certificate)
+  }
+
   all(): readonly StorageChange[] {
     return Array.from(this.#held.values(), ({ certificate: { fingerprint, der } }) => ({
       kind: "certificate",

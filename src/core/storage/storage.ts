@@ -9,6 +9,7 @@ import { findSigner } from "../reload/signing.ts"
 import {
   type FetchKindResponse,
   type FetchReq,
+  type KindId,
   type StoredData,
   type StoredDataSpecifier,
   type StoreKindData,
@@ -41,6 +42,14 @@ export interface StorageSettings {
   readonly cryptography: Cryptography
   /** Why a signer of values is not to be trusted now; undefined where it is. `judgeCertificate`, bound. */
   readonly judge: (certificate: Certificate, now: Instant) => string | undefined
+}
+
+/** A value's place, and whose certificate verifies it. */
+export interface HeldSignature {
+  readonly resource: ResourceId
+  readonly definition: KindDefinition
+  readonly slot: string
+  readonly signer: string
 }
 
 /**
@@ -109,6 +118,28 @@ export class Storage {
       ),
     )
     return [...this.#certificates.all(), ...puts]
+  }
+
+  /** Whose certificates verify what is held. */
+  signers(): readonly Certificate[] {
+    return this.#certificates.certificates()
+  }
+
+  /** Where values are held that one of these certificates verifies, by fingerprint. Looks at all of them. */
+  signedBy(fingerprints: ReadonlySet<string>): readonly HeldSignature[] {
+    return [...this.#table.resources()].flatMap((resource) =>
+      this.#table
+        .records(resource)
+        .flatMap(({ definition, values }) =>
+          [...values.values()]
+            .filter(({ signer }) => fingerprints.has(signer))
+            .map(({ slot, signer }) => ({ resource, definition, slot, signer })),
+        ),
+    )
+  }
+
+  heldAt(resource: ResourceId, kind: KindId, slot: string): HeldValue | undefined {
+    return this.#table.record(resource, kind)?.values.get(slot)
   }
 
   /** RFC 6940 §7.4.1: all of it, or nothing. */
