@@ -49,6 +49,8 @@ const OVERSLEPT = milliseconds(400)
 const PATIENCE = milliseconds(1_500)
 /** A neighbor that is silent for so long is probed; about, so that not all do it at once. */
 const NEIGHBOR_IDLE = milliseconds(500)
+/** So many neighbors on each side are watched so closely; a wide ring has more, which would cost too much. */
+const WATCHED = 3
 const OTHER_IDLE = seconds(30)
 /** How long a second link to a node still brings what is in flight. */
 const GRACE = seconds(2)
@@ -270,7 +272,7 @@ export class LinkPool {
     if (this.#links.size === 0) return
     this.#startRounds()
     const { predecessors, successors } = topology.neighbors()
-    const neighbors = new Set([...predecessors, ...successors])
+    const neighbors = new Set([...predecessors.slice(0, WATCHED), ...successors.slice(0, WATCHED)])
     for (const link of [...this.#byNode.values()]) {
       const silentSince = link.framing.waitingSince
       if (after(silentSince, PATIENCE) <= now && this.#excusedUntil <= now) {

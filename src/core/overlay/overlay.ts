@@ -232,12 +232,14 @@ class OverlayMachine implements Overlay {
   }
 
   #unlinked(node: NodeId, reason: string): void {
-    const wasPeer = this.#fabric.topology.has(node)
+    const { topology } = this.#fabric
+    const wasPeer = topology.has(node)
+    const wasNeeded = !wasPeer || topology.isNeeded(node)
     this.#fabric.log(wasPeer ? "info" : "debug", "overlay.unlinked", { node, reason })
     this.#tell({ kind: "unlinked", peer: node })
     this.#admission.over(node)
     if (this.#departed.delete(node)) this.#contacts.forget(node)
-    else this.#contacts.lost(node)
+    else if (wasNeeded) this.#contacts.lost(node)
     this.#requests.hopLost(node)
   }
 
@@ -306,6 +308,9 @@ class OverlayMachine implements Overlay {
             done: () => undefined,
           })
           break
+        case "release":
+          this.#release(effect.peer)
+          break
         case "peer-up":
           this.#reads.peerCame(effect.peer)
           this.#fabric.emit({ kind: "peer-up", node: effect.peer })
@@ -320,6 +325,11 @@ class OverlayMachine implements Overlay {
           break
       }
     }
+  }
+
+  #release(peer: NodeId): void {
+    const link = this.#links.to(peer)
+    if (link) this.#links.close(link, "neither end needs it")
   }
 
   #shareChanged(cause: "death" | "other"): void {

@@ -6,7 +6,7 @@ import { after, type Duration, earliest, type Instant, milliseconds, seconds } f
 import { ErrorCode, type ErrorName } from "../reload/codes.ts"
 import type { Destination, ResourceId, TransactionId } from "../reload/header.ts"
 import type { MessageBody } from "../reload/message.ts"
-import { isWithin } from "../topology/chord/circle.ts"
+import { isWithin } from "../topology/chord/rules.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Link, LinkPool } from "./link-pool.ts"
 import type { Messenger, Received } from "./messenger.ts"
@@ -219,7 +219,11 @@ export class Requests {
     if (to.kind === "node") return node === to.node
     if (to.via !== undefined) return true
     const farthest = this.#fabric.topology.holders(to.resource, 3).at(-1)
-    return farthest === undefined || node === farthest || isWithin(node, to.resource, farthest)
+    return (
+      farthest === undefined ||
+      node === farthest ||
+      isWithin<NodeId | ResourceId>(node, to.resource, farthest)
+    )
   }
 
   #takeHop(outstanding: Outstanding, hop: NodeId): void {

@@ -4,29 +4,31 @@ import type { Instant } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 
 /** What the overlay tells a topology. `Body` is what topologies of two peers say to each other. */
-export type TopologyInput<Body> =
-  | { readonly kind: "linked"; readonly peer: NodeId }
-  | { readonly kind: "unlinked"; readonly peer: NodeId }
+export type TopologyInput<Body, Id = NodeId> =
+  | { readonly kind: "linked"; readonly peer: Id }
+  | { readonly kind: "unlinked"; readonly peer: Id }
   /** A link that was asked for could not be had. */
-  | { readonly kind: "unreachable"; readonly peer: NodeId }
+  | { readonly kind: "unreachable"; readonly peer: Id }
   /** An Update that `from` signed. It means that `from` is a peer, ready to route and store. */
-  | { readonly kind: "received"; readonly from: NodeId; readonly body: Body }
+  | { readonly kind: "received"; readonly from: Id; readonly body: Body }
   /** `peer` takes its leave, or begins anew: it is linked perhaps, but no peer. It names those it knew. */
-  | { readonly kind: "gone"; readonly peer: NodeId; readonly named: readonly NodeId[] }
+  | { readonly kind: "gone"; readonly peer: Id; readonly named: readonly Id[] }
   /** We have joined: from now on we announce ourselves. */
   | { readonly kind: "joined" }
   /** We are no peer any more. */
   | { readonly kind: "left" }
 
 /** What a topology wants of the overlay. */
-export type TopologyEffect<Body> =
+export type TopologyEffect<Body, Id = NodeId, Spot = ResourceId> =
   /** Attach to that peer (source-routed through `via` where it was named by it). */
-  | { readonly kind: "link"; readonly peer: NodeId; readonly via: NodeId | undefined }
+  | { readonly kind: "link"; readonly peer: Id; readonly via: Id | undefined }
   /** Attach to whoever is responsible there. */
-  | { readonly kind: "seek"; readonly target: ResourceId }
-  | { readonly kind: "send"; readonly to: NodeId; readonly body: Body }
-  | { readonly kind: "peer-up"; readonly peer: NodeId }
-  | { readonly kind: "peer-down"; readonly peer: NodeId }
+  | { readonly kind: "seek"; readonly target: Spot }
+  | { readonly kind: "send"; readonly to: Id; readonly body: Body }
+  /** Neither we nor that peer need the link between us any more, and it has been told: close it. */
+  | { readonly kind: "release"; readonly peer: Id }
+  | { readonly kind: "peer-up"; readonly peer: Id }
+  | { readonly kind: "peer-down"; readonly peer: Id }
   /** Our share of the ring or a replica set has changed: move what we store, and the copies of it. */
   | { readonly kind: "share-changed" }
 
@@ -52,6 +54,8 @@ export interface Topology<Body> extends Machine<TopologyInput<Body>, TopologyEff
   /** Every peer of the routing table, ourselves left out, in order of their Node-IDs. */
   peers(): readonly NodeId[]
   has(peer: NodeId): boolean
+  /** Whether the peer, or its loss, matters: not where neither of us needs the link between us. */
+  isNeeded(peer: NodeId): boolean
   /** All peers that are known of are linked and have said that they are ready, or cannot be reached. */
   readonly settled: boolean
   /** What tells a joining node that it is our predecessor now. RFC 6940 §10.5, step 7. */

@@ -95,6 +95,66 @@ test("a joining node that is linked hears of every new peer, so that none joins 
   assert.equal(told.length, 1)
 })
 
+/** A peer at 80… of a wide ring, linked to 32 others that lie evenly and do not have it in their tables. */
+function peerOfWideRing(): {
+  readonly chord: Chord
+  readonly joining: readonly TopologyEffect<ChordUpdate>[]
+} {
+  const chord = chordOf(id("80"), 0)
+  const content = { kind: "full", predecessors: [], successors: [], fingers: [] } as const
+  for (let i = 0; i < 256; i += 8) {
+    const peer = id(i.toString(16).padStart(2, "0"))
+    if (peer === id("80")) continue
+    chord.handle({ kind: "linked", peer }, NOW)
+    chord.handle({ kind: "received", from: peer, body: { uptime: 0, content } }, NOW)
+  }
+  return { chord, joining: chord.handle({ kind: "joined" }, NOW) }
+}
+
+const LATER = (NOW + 10_000) as Instant
+
+test("in a wide ring a peer tells those it has no use for, and lets go of them", () => {
+  const { chord, joining } = peerOfWideRing()
+  const effects = [...joining, ...chord.expire(LATER)]
+  const released = effects.flatMap((effect) => (effect.kind === "release" ? [effect.peer] : []))
+  // 32 peers: five neighbors each way; the fingers begin at 00, c0, a0, 90 and 88.
+  const kept = ["58", "60", "68", "70", "78", "88", "90", "98", "a0", "a8", "c0", "00"].map(id)
+  assert.equal(released.length, 31 - kept.length)
+  for (const peer of kept) assert.ok(!released.includes(peer), peer)
+  for (const peer of released) {
+    const told = effects.findIndex((effect) => effect.kind === "send" && effect.to === peer)
+    const gone = effects.findIndex((effect) => effect.kind === "release" && effect.peer === peer)
+    assert.ok(told >= 0 && told < gone, `${peer} is told before`)
+  }
+})
+
+test("a peer that has us in its tables is kept, and its loss matters", () => {
+  const { chord } = peerOfWideRing()
+  const content = { kind: "full", predecessors: [], successors: [], fingers: [id("80")] } as const
+  chord.handle({ kind: "received", from: id("30"), body: { uptime: 0, content } }, NOW)
+  const effects = chord.expire(LATER)
+  assert.ok(!effects.some((effect) => effect.kind === "release" && effect.peer === id("30")))
+  assert.equal(chord.isNeeded(id("30")), true)
+  assert.equal(chord.isNeeded(id("38")), false)
+  assert.equal(chord.isNeeded(id("78")), true)
+})
+
+test("a farm keeps every link", () => {
+  const chord = peerAmong("1", "2", "3", "4", "5", "6", "7", "9", "a", "b", "c", "d", "e", "f")
+  assert.ok(!chord.expire(LATER).some(({ kind }) => kind === "release"))
+  assert.equal(chord.isNeeded(id("1")), true)
+})
+
+test("of an interval the first peer is the finger, also where the interval passes zero", () => {
+  const chord = chordOf(id("c"), 0)
+  for (const other of ["1", "3", "f", "e"]) meet(chord, id(other))
+  chord.handle({ kind: "joined" }, NOW)
+  // c's second finger begins at 0, its first at 4, its third at e.
+  const update = chord.welcome(id("b"), NOW)
+  assert.ok(update.content.kind === "full")
+  assert.deepEqual(update.content.fingers, [id("1"), id("e")])
+})
+
 test("the first finger lies half the ring away", () => {
   assert.equal(fingerStart(id("0"), 1), point("8"))
   assert.equal(fingerStart(id("c"), 1), point("4"))

@@ -1,11 +1,12 @@
 import type { NodeId } from "../../identity/node-id.ts"
 import type { ResourceId } from "../../reload/header.ts"
+import { indexAt, type Ring, type Table } from "./rules.ts"
 
 /** A point on the ring. Node-IDs and CHORD-RELOAD's Resource-IDs share it: 32 hexadecimal digits. */
 export type Point = NodeId | ResourceId
 
 /** Node-IDs in their order on the ring. Reading is quick; changing copies, since it is rare. */
-export class Circle {
+export class Circle implements Table<NodeId> {
   #ids: readonly NodeId[] = []
 
   get ids(): readonly NodeId[] {
@@ -16,13 +17,17 @@ export class Circle {
     return this.#ids.length
   }
 
+  id(index: number): NodeId {
+    return this.#ids[index]!
+  }
+
   has(id: NodeId): boolean {
-    return this.#ids[this.#indexAt(id)] === id
+    return this.#ids[indexAt(this, id)] === id
   }
 
   /** Whether it was not there before. */
   add(id: NodeId): boolean {
-    const index = this.#indexAt(id)
+    const index = indexAt(this, id)
     if (this.#ids[index] === id) return false
     this.#ids = this.#ids.toSpliced(index, 0, id)
     return true
@@ -30,53 +35,11 @@ export class Circle {
 
   /** Whether it was there. */
   delete(id: NodeId): boolean {
-    const index = this.#indexAt(id)
+    const index = indexAt(this, id)
     if (this.#ids[index] !== id) return false
     this.#ids = this.#ids.toSpliced(index, 1)
     return true
   }
-
-  /** The first id at `point` or after it, clockwise; undefined where the circle is empty. */
-  at(point: Point): NodeId | undefined {
-    return this.#ids[this.#indexAt(point)] ?? this.#ids[0]
-  }
-
-  /** Up to `count` ids from `point` on, clockwise, leaving out `without`. */
-  from(point: Point, count: number, without?: NodeId): readonly NodeId[] {
-    const start = this.#indexAt(point)
-    const found: NodeId[] = []
-    for (let i = 0; i < this.#ids.length && found.length < count; i++) {
-      const id = this.#ids[(start + i) % this.#ids.length]!
-      if (id !== without) found.push(id)
-    }
-    return found
-  }
-
-  /** Up to `count` ids before `point`, counter-clockwise: the nearest first. */
-  before(point: Point, count: number): readonly NodeId[] {
-    const size = this.#ids.length
-    const start = this.#indexAt(point)
-    const found: NodeId[] = []
-    for (let i = 1; i <= Math.min(count, size); i++) found.push(this.#ids[(start - i + 2 * size) % size]!)
-    return found
-  }
-
-  /** Index of the first id at `point` or above it in number; the size where there is none. */
-  #indexAt(point: Point): number {
-    let low = 0
-    let high = this.#ids.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.#ids[middle]! < point) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-}
-
-/** Whether `point` lies on the way clockwise from `from`, which is left out, to `to`, which is not. */
-export function isWithin(point: Point, from: Point, to: Point): boolean {
-  return from < to ? from < point && point <= to : from < point || point <= to
 }
 
 const BITS = 128n
@@ -98,10 +61,11 @@ export const fingerStart = (id: NodeId, i: number): ResourceId =>
 export const fingerIndex = (self: NodeId, peer: NodeId): number =>
   129 - distance(self, peer).toString(2).length
 
-/** How many peers there are if they lie everywhere as densely as along this way. RFC 7363 §6.2. */
-export function estimateSize(from: NodeId, to: NodeId, gaps: number): number {
-  const way = distance(from, to)
-  return way === 0n ? gaps : Number((WHOLE * BigInt(gaps)) / way)
+/** Distances between Node-IDs. */
+export const NODE_IDS: Ring<NodeId, ResourceId> = {
+  fingerIndex,
+  fingerStart,
+  way: (from, to) => Number(distance(from, to) >> 75n),
 }
 
 /** The part of the ring, of 1, that lies behind `predecessor` up to `id`; all of it where both are one. */
