@@ -1,11 +1,15 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { setTimeout as pause } from "node:timers/promises"
 import type { Farm, FarmNode } from "../../test/interop/support/farm.ts"
 import { PORTS } from "../../test/interop/support/farm.ts"
 import { RealPhone } from "../../test/interop/support/real-phone.ts"
 
 const TRANSPORTS = ["UDP", "TCP", "TLS"] as const
-const PASSWORD = "secret"
+export const PASSWORD = "secret"
+export const SIPP_USERS = { caller: "sipp-caller", callee: "sipp-callee" } as const
+/** A phone that was told no time to wait comes back after so long, in seconds. */
+const BARE_WAIT = 5
 
 /** Runs `work` on each item, `width` at a time. */
 export async function inParallel<T>(
@@ -31,6 +35,26 @@ export interface Member {
   readonly transport: (typeof TRANSPORTS)[number]
   readonly phone: RealPhone
   node: FarmNode
+  /** Where it registers when all is well. */
+  readonly home: FarmNode
+}
+
+/** A call that did not reach its phone. */
+export interface Missed {
+  readonly user: string
+  readonly transport: string
+  readonly through: string
+  readonly status: number
+}
+
+export interface Storm {
+  /** Until each phone was registered, in seconds. */
+  readonly took: readonly number[]
+  /** Answers 503, and those of them without Retry-After. */
+  readonly putOff: number
+  readonly bare: number
+  /** Phones that were refused otherwise, or not answered. */
+  readonly gaveUp: number
 }
 
 /** Thousands of registered phones, spread over all nodes and transports. */
@@ -46,7 +70,7 @@ export class Population {
   async settle(count: number): Promise<{ readonly importing: number; readonly registering: number }> {
     const file = join(this.#farm.directory, "users.csv")
     const users = Array.from({ length: count }, (_, index) => `user${index}`)
-    const extra = ["caller", "answerer"]
+    const extra = ["caller", "answerer", ...Object.values(SIPP_USERS)]
     writeFileSync(file, `${[...users, ...extra].map((user) => `${user},${PASSWORD}`).join("\n")}\n`)
     const importing = await seconds(async () => {
       await this.#farm.nodes[0]!.ask("user", "import", file)
@@ -70,7 +94,7 @@ export class Population {
       ca: readFileSync(join(node.data, "membership", "phone.crt"), "utf8"),
       answers: { kind: "refuse", status: 486 },
     })
-    return { user, transport, phone, node }
+    return { user, transport, phone, node, home: node }
   }
 
   /** Registers phones where they are; throws where one is refused. */
@@ -84,13 +108,43 @@ export class Population {
   /** Phones whose connection died with their node find another, as phones do: by their list of servers. */
   async moveFlowsFrom(dead: readonly FarmNode[], living: readonly FarmNode[]): Promise<readonly Member[]> {
     const moved = this.members.filter(({ node, transport }) => dead.includes(node) && transport !== "UDP")
-    for (const [index, member] of moved.entries()) {
-      member.node = living[index % living.length]!
-      Object.assign(member.phone.agent.settings, { proxy: proxyOf(member.node, member.transport) })
-      member.phone.reconnect()
-    }
+    for (const [index, member] of moved.entries()) this.#use(member, living[index % living.length]!)
     await this.register(moved)
     return moved
+  }
+
+  /** Whoever is not at its own node, or has lost its connection, goes there and registers. */
+  async goHome(): Promise<void> {
+    const away = this.members.filter(({ node, home, transport }) => node !== home || transport !== "UDP")
+    for (const member of away) this.#use(member, member.home)
+    await this.register(away)
+  }
+
+  /** All register at that node at the same moment, and come back when they are told to. */
+  async storm(node: FarmNode): Promise<Storm> {
+    const took: number[] = []
+    let [putOff, bare, gaveUp] = [0, 0, 0]
+    for (const member of this.members) this.#use(member, node)
+    const start = performance.now()
+    const come = async (phone: RealPhone): Promise<void> => {
+      const { status } = await phone.register(3_600)
+      if (status === 200) took.push((performance.now() - start) / 1_000)
+      else if (status !== 503) gaveUp++
+      else {
+        putOff++
+        if (phone.retryAfter === undefined) bare++
+        await pause(1_000 * (phone.retryAfter ?? BARE_WAIT))
+        await come(phone)
+      }
+    }
+    await Promise.all(this.members.map(({ phone }) => come(phone)))
+    return { took, putOff, bare, gaveUp }
+  }
+
+  #use(member: Member, node: FarmNode): void {
+    member.node = node
+    Object.assign(member.phone.agent.settings, { proxy: proxyOf(node, member.transport) })
+    member.phone.reconnect()
   }
 
   async caller(node: FarmNode, host = "127.0.2.1"): Promise<RealPhone> {
@@ -115,12 +169,7 @@ export class Population {
 
   /** Calls every one of `members` through every one of `nodes`; gives those that were not reached. */
   async callAll(members: readonly Member[], nodes: readonly FarmNode[]) {
-    const missed: {
-      readonly user: string
-      readonly transport: string
-      readonly through: string
-      readonly status: number
-    }[] = []
+    const missed: Missed[] = []
     let made = 0
     for (const node of nodes) {
       const caller = await this.caller(node)

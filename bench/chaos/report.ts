@@ -1,6 +1,7 @@
 import type { Second } from "./load.ts"
 
-export type Row = readonly [what: string, figure: string, verdict: "ok" | "NOT" | ""]
+/** A verdict of "" stands at figures that have no target. */
+export type Row = readonly [what: string, figure: string, target: string, verdict: "ok" | "NOT" | ""]
 
 const BARS = " ▁▂▃▄▅▆▇█"
 
@@ -18,8 +19,19 @@ export function pictureOf(seconds: readonly Second[], marks: ReadonlyMap<number,
 }
 
 export function tableOf(rows: readonly Row[]): string {
-  const [first, second] = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows
-    .map(([what, figure, verdict]) => `${what.padEnd(first!)}  ${figure.padEnd(second!)}  ${verdict}`)
+  const all = [["", "figure", "target", ""] as const, ...rows]
+  const widths = [0, 1, 2].map((column) => Math.max(...all.map((row) => row[column]!.length)))
+  return all
+    .map(([what, figure, target, verdict]) =>
+      `${what.padEnd(widths[0]!)}  ${figure.padStart(widths[1]!)}  ${target.padEnd(widths[2]!)}  ${verdict}`.trimEnd(),
+    )
     .join("\n")
+}
+
+export const oneDecimal = (value: number): string => value.toFixed(1)
+
+/** The value below which `share` of them lie; 0 where there are none. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
 }

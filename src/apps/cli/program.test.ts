@@ -46,7 +46,7 @@ test("status shows the figure to watch, and --json exactly what the API says", a
     "fabric bells, SIP domain example.org",
     "2 living, 1 more may die without losing a record",
     "proxy 1, registrar 2",
-    "40 held here, 21 due here, 0 short of a copy",
+    "40 held here, 21 due here, 0 short of a copy, 3 being repaired",
     "2 being set up, 17 answered",
     "up 1 d 2 h",
   ])

@@ -90,7 +90,12 @@ export const Status: z.ZodType<StatusReport> = z.looseObject({
   ),
   roleCounts: z.record(z.string(), z.number()),
   mayDie: z.number(),
-  records: z.looseObject({ held: z.number(), due: z.number(), short: z.number() }),
+  records: z.looseObject({
+    held: z.number(),
+    due: z.number(),
+    short: z.number(),
+    repairing: z.number(),
+  }),
   sip: z.looseObject({
     pendingInvites: z.number(),
     pendingTransactions: z.number(),

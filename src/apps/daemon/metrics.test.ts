@@ -33,6 +33,7 @@ test("counts, gauges of the host and the node's status become Prometheus text", 
   assert.equal(found.get('carillon_role_nodes{role="registrar"}'), 2)
   assert.equal(found.get("carillon_may_die"), 1)
   assert.equal(found.get('carillon_records{state="due"}'), 21)
+  assert.equal(found.get('carillon_records{state="repairing"}'), 3)
   assert.equal(found.get('carillon_health{state="healthy"}'), 1)
   assert.match(text, /^# HELP reload_messages_total .+\n# TYPE reload_messages_total counter$/m)
 })

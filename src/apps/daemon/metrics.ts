@@ -130,10 +130,11 @@ export class Metrics {
     roles.reset()
     for (const [role, nodes] of Object.entries(status.roleCounts)) roles.set({ role }, nodes)
     for (const [state, count] of Object.entries(records)) {
-      this.#gauge("carillon_records", "Records: held here, due here, short of a copy.", "state").set(
-        { state },
-        Number(count),
-      )
+      this.#gauge(
+        "carillon_records",
+        "Records: held here, due here, short of a copy, being repaired by this node.",
+        "state",
+      ).set({ state }, Number(count))
     }
     const plain: readonly (readonly [string, string, number])[] = [
       ["carillon_nodes", "Living nodes that this one knows, itself included.", status.nodes.length],

@@ -46,7 +46,7 @@ test("the page shows what the status says, as text", async () => {
   assert.equal(title, "Carillon · <b>bells")
   assert.equal(at("health"), "healthy")
   assert.match(at("fabric"), /nodes living\|2.*more may die\|1.*proxy\|1\|registrar\|2/)
-  assert.match(at("own"), /records held\|40\|records due\|21.*calls answered\|17/)
+  assert.match(at("own"), /records held\|40\|records due\|21.*records being repaired\|3.*calls answered\|17/)
   assert.match(at("nodes"), /c0de0000\|127\.0\.0\.2:6084\|registrar/)
 })
 

@@ -63,6 +63,7 @@ function show(status) {
     card("records held", records.held),
     card("records due", records.due),
     card("records short of a copy", records.short),
+    card("records being repaired", records.repairing),
     card("registrations", sip.registrations),
     card("calls being set up", sip.pendingInvites),
     card("calls answered", sip.answeredCalls),

@@ -156,7 +156,13 @@ export interface NodeStatus {
   readonly roleCounts: Readonly<Record<string, number>>
   /** How many more nodes may die at once without losing a record, as far as this node knows. */
   readonly mayDie: number
-  readonly records: { readonly held: number; readonly due: number; readonly short: number }
+  /** Counted in records: held here; of those, with their place here; short of a copy; waiting for one to be made by us. */
+  readonly records: {
+    readonly held: number
+    readonly due: number
+    readonly short: number
+    readonly repairing: number
+  }
   readonly sip: {
     readonly pendingInvites: number
     readonly pendingTransactions: number

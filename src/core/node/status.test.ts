@@ -28,9 +28,7 @@ const sip = { pendingInvites: 1, pendingTransactions: 2, answeredCalls: 3, regis
 const overlay: OverlayStatus = {
   state: "joined",
   peers: [peerOf(PEER, ["registrar"]), { ...peerOf(THIRD, []), address: undefined }],
-  held: 30,
-  responsibleFor: 10,
-  short: 0,
+  records: { held: 30, due: 10, short: 0, repairing: 0, fewest: 3 },
 }
 
 function describe(more: Partial<OverlayStatus> = {}) {
@@ -75,7 +73,7 @@ test("a node describes itself and all it knows of the fabric", () => {
     ],
     roleCounts: { registrar: 2, proxy: 1 },
     mayDie: 2,
-    records: { held: 30, due: 10, short: 0 },
+    records: { held: 30, due: 10, short: 0, repairing: 0 },
     sip,
     certificateDaysLeft: 9,
     configurationDaysLeft: 700,
@@ -83,9 +81,11 @@ test("a node describes itself and all it knows of the fabric", () => {
   })
 })
 
-test("two more nodes may die, one while records are short, and never the last one", () => {
+test("as many nodes may die as the record with the fewest copies can bear, and never the last one", () => {
   const peers = [...overlay.peers, peerOf(NODES[1], []), peerOf(NODES[2], [])]
-  const mayDie = (others: number, short: number) => describe({ peers: peers.slice(0, others), short }).mayDie
-  assert.deepEqual([mayDie(0, 0), mayDie(1, 0), mayDie(2, 0), mayDie(4, 0)], [0, 1, 2, 2])
-  assert.deepEqual([mayDie(0, 1), mayDie(1, 1), mayDie(2, 1), mayDie(4, 7)], [0, 1, 1, 1])
+  const mayDie = (others: number, fewest: number) =>
+    describe({ peers: peers.slice(0, others), records: { ...overlay.records, fewest } }).mayDie
+  assert.deepEqual([mayDie(0, 3), mayDie(1, 3), mayDie(2, 3), mayDie(4, 3)], [0, 1, 2, 2])
+  assert.deepEqual([mayDie(0, 1), mayDie(1, 2), mayDie(2, 2), mayDie(4, 2)], [0, 1, 1, 1])
+  assert.deepEqual([mayDie(1, 1), mayDie(4, 1)], [0, 0])
 })

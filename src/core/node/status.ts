@@ -7,7 +7,6 @@ import type { SipStatistics } from "../service/sip-server-interface.ts"
 import type { Health, NodeSettings, NodeStatus } from "./interface.ts"
 
 const DAY = 86_400_000
-const COPIES = 3
 
 /** What a node knows of itself and the fabric, for `status`. */
 export function describeNode(known: {
@@ -33,6 +32,7 @@ export function describeNode(known: {
       self: false,
     })),
   ]
+  const { fewest, ...records } = overlay.records
   const roleCounts: Record<string, number> = {}
   for (const role of nodes.flatMap((node) => node.roles)) roleCounts[role] = (roleCounts[role] ?? 0) + 1
   return {
@@ -46,8 +46,8 @@ export function describeNode(known: {
     roles,
     nodes,
     roleCounts,
-    mayDie: mayDie(nodes.length, overlay.short),
-    records: { held: overlay.held, due: overlay.responsibleFor, short: overlay.short },
+    mayDie: mayDie(nodes.length, fewest),
+    records,
     sip,
     certificateDaysLeft: daysLeft(notAfter, now),
     configurationDaysLeft: daysLeft(configuration.expiration, now),
@@ -73,5 +73,5 @@ export function refusalOf(health: Health): string | undefined {
 /** What has no end has a number that JSON can hold. */
 const daysLeft = (end: Instant, now: number): number => Math.min(36_500, Math.floor((end - now) / DAY))
 
-/** A complete record outlives all its holders but one; a short one has at least two. */
-const mayDie = (nodes: number, short: number): number => Math.min(short === 0 ? COPIES - 1 : 1, nodes - 1)
+/** A record outlives all its holders but one. `fewest`: known holders of the record that has the fewest. */
+const mayDie = (nodes: number, fewest: number): number => Math.min(fewest, nodes) - 1

@@ -191,11 +191,20 @@ export interface PeerStatus {
 export interface OverlayStatus {
   readonly state: "starting" | "joining" | "joined" | "leaving" | "left"
   readonly peers: readonly PeerStatus[]
-  /** Values held, and those of them for which we are the responsible peer. */
+  readonly records: Holdings
+}
+
+/** Records of this peer, counted by what the ring asks of it. */
+export interface Holdings {
   readonly held: number
-  readonly responsibleFor: number
-  /** Records that fewer holders than due have confirmed. */
+  /** Of those held, the ones that have their place here: we are one of their three holders. */
+  readonly due: number
+  /** Of those due, the ones that we are responsible for and that fewer than three peers are known to hold. */
   readonly short: number
+  /** Of those held, the ones of which we owe a copy to another peer: it is on its way, or waits for its turn. */
+  readonly repairing: number
+  /** How many peers are known to hold each record at least, ourselves included: 3 where nothing is amiss. */
+  readonly fewest: number
 }
 
 export interface Overlay extends Machine<OverlayInput, OverlayEffect> {

@@ -93,7 +93,7 @@ test("after a death, and after the hold-down, every record has three copies agai
     const holders = living.filter((node) => node.records.has(node.resource(name)))
     assert.equal(holders.length, 3, name)
   }
-  for (const node of living) assert.equal(node.overlay.status.short, 0)
+  for (const node of living) assert.equal(node.overlay.status.records.short, 0)
 })
 
 test("a peer that leaves hands over: three copies without it, and no read or write fails meanwhile", () => {

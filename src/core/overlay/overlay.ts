@@ -13,11 +13,13 @@ import { Contacts } from "./contacts.ts"
 import { Copies } from "./copies.ts"
 import { Fabric } from "./fabric.ts"
 import type { Overlay, OverlayEffect, OverlayInput, OverlaySettings, OverlayStatus } from "./interface.ts"
+import { Inventory } from "./inventory.ts"
 import { Leaving } from "./leaving.ts"
 import { type Link, LinkPool } from "./link-pool.ts"
 import { Membership } from "./membership.ts"
 import { Messenger, type Received } from "./messenger.ts"
 import { Methods } from "./methods.ts"
+import { Newcomers } from "./newcomers.ts"
 import { Operations } from "./operations.ts"
 import { Reads } from "./reads.ts"
 import { COPIES, Records } from "./records.ts"
@@ -49,6 +51,8 @@ class OverlayMachine implements Overlay {
   readonly #resigning: Resigning
   readonly #methods: Methods
   readonly #operations: Operations
+  readonly #inventory: Inventory
+  readonly #newcomers: Newcomers
   /** Nodes that have taken their leave, and whose link is still up. */
   readonly #departed = new Set<NodeId>()
 
@@ -71,8 +75,9 @@ class OverlayMachine implements Overlay {
     const answers = new Answers(fabric, messenger)
     const records = new Records(fabric)
     const transfers = new Transfers(fabric, requests, records)
-    const repair = new Repair(fabric, requests, records, transfers)
-    const reads = new Reads(fabric, requests, records, repair)
+    const newcomers = new Newcomers(fabric)
+    const repair = new Repair(fabric, requests, records, transfers, newcomers)
+    const reads = new Reads(fabric, requests, records, repair, newcomers)
     const contacts = new Contacts(fabric, links)
     const updateWanted = (peer: NodeId) => this.#sendUpdate(peer)
     const attaching = new Attaching(fabric, links, requests, answers, {
@@ -99,6 +104,8 @@ class OverlayMachine implements Overlay {
     const departments = { fabric, answers, attaching, admission, configurationUpdates, copies, reads, writes }
     this.#methods = new Methods({ ...departments, updated, left, begins, updateWanted })
     this.#operations = new Operations(fabric, requests, reads, writes)
+    this.#newcomers = newcomers
+    this.#inventory = new Inventory(fabric, records, repair)
     this.#fabric = fabric
     this.#links = links
     this.#requests = requests
@@ -121,21 +128,21 @@ class OverlayMachine implements Overlay {
   }
 
   get status(): OverlayStatus {
-    const { storage, topology, self } = this.#fabric
+    const { topology } = this.#fabric
     const others = [...this.#links.all()].map(({ node, certificate }) => ({
       node,
       certificate,
       address: this.#links.addressOf(node),
       linked: topology.has(node),
     }))
-    const all = [...this.#records.all()]
-    const ours = all.filter((resource) => topology.responsible(resource) === self)
+    const inventory = this.#inventory
     return {
       state: this.#leaving.state ?? this.#membership.state,
       peers: others.filter(({ linked }) => linked),
-      held: storage.heldValues,
-      responsibleFor: ours.reduce((sum, resource) => sum + storage.valuesAt(resource), 0),
-      short: ours.filter((resource) => this.#records.isShort(resource)).length,
+      /** Looks at every record: for who asks for it. */
+      get records() {
+        return inventory.count()
+      },
     }
   }
 
@@ -312,12 +319,13 @@ class OverlayMachine implements Overlay {
           this.#release(effect.peer)
           break
         case "peer-up":
-          this.#reads.peerCame(effect.peer)
+          this.#newcomers.came(effect.peer)
           this.#fabric.emit({ kind: "peer-up", node: effect.peer })
           break
         case "peer-down":
           this.#records.doubtAll(effect.peer)
-          this.#reads.peerWent(effect.peer)
+          if (cause === "death") this.#inventory.peerDied()
+          this.#newcomers.went(effect.peer)
           this.#fabric.emit({ kind: "peer-down", node: effect.peer })
           break
         case "share-changed":

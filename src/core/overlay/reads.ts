@@ -9,7 +9,7 @@ import { DecodeError } from "../wire/decode-error.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Failure, QueryPath } from "./interface.ts"
 import type { Received } from "./messenger.ts"
-import { Newcomers } from "./newcomers.ts"
+import type { Newcomers } from "./newcomers.ts"
 import { COPIES, type Records } from "./records.ts"
 import type { Repair } from "./repair.ts"
 import type { Reply, Requests } from "./requests.ts"
@@ -57,20 +57,12 @@ export class Reads {
   readonly #newcomers: Newcomers
   #unsureUntil = 0 as Instant
 
-  constructor(fabric: Fabric, requests: Requests, records: Records, repair: Repair) {
+  constructor(fabric: Fabric, requests: Requests, records: Records, repair: Repair, newcomers: Newcomers) {
     this.#fabric = fabric
     this.#requests = requests
     this.#records = records
     this.#repair = repair
-    this.#newcomers = new Newcomers(fabric)
-  }
-
-  peerCame(node: NodeId): void {
-    this.#newcomers.came(node)
-  }
-
-  peerWent(node: NodeId): void {
-    this.#newcomers.went(node)
+    this.#newcomers = newcomers
   }
 
   shareChanged(): void {

@@ -105,6 +105,11 @@ export class Records {
     return gone < last ? last : undefined
   }
 
+  /** How many peers are known to hold all of it, ourselves included; no more than are due. */
+  copiesOf(resource: ResourceId): number {
+    return Math.min(COPIES, 1 + (this.#records.get(resource)?.confirmed.length ?? 0))
+  }
+
   /** Whether `holders`, ourselves included, have confirmed to be as many as are due. */
   isShort(resource: ResourceId): boolean {
     const holders = this.#fabric.topology.holders(resource, COPIES)

@@ -4,6 +4,7 @@ import { after, type Instant, milliseconds, NEVER, seconds } from "../kit/time.t
 import type { ResourceId } from "../reload/header.ts"
 import { compare } from "./comparison.ts"
 import type { Fabric } from "./fabric.ts"
+import type { Newcomers } from "./newcomers.ts"
 import { COPIES, type Records } from "./records.ts"
 import type { Requests } from "./requests.ts"
 import type { Appointment } from "./schedule.ts"
@@ -18,6 +19,12 @@ const RETRY = seconds(1)
 /** How often one record is compared with its other holders, though nothing seems to be wrong: 1 % of a core. */
 const PATROL = milliseconds(100)
 
+interface Sweep {
+  readonly records: Iterator<ResourceId>
+  /** Only peers that were holders before the last deaths are given what they may lack. */
+  readonly isHeldDown: boolean
+}
+
 /**
  * Moves records and their copies to where they belong. RFC 6940 §10.7.3.
  *
@@ -30,7 +37,8 @@ export class Repair {
   readonly #requests: Requests
   readonly #records: Records
   readonly #transfers: Transfers
-  #due: Iterator<ResourceId> | undefined
+  readonly #newcomers: Newcomers
+  #due: Sweep | undefined
   readonly #again = new Set<ResourceId>()
   #sweepAt = NEVER
   #sweep: Appointment | undefined
@@ -38,21 +46,35 @@ export class Repair {
   #patrol: Iterator<ResourceId> | undefined
   #patrolling: Appointment | undefined
 
-  constructor(fabric: Fabric, requests: Requests, records: Records, transfers: Transfers) {
+  constructor(
+    fabric: Fabric,
+    requests: Requests,
+    records: Records,
+    transfers: Transfers,
+    newcomers: Newcomers,
+  ) {
     this.#fabric = fabric
     this.#requests = requests
     this.#records = records
     this.#transfers = transfers
+    this.#newcomers = newcomers
   }
 
-  /** All records are to be looked at: at once, or after a death only when the hold-down is over. */
+  /**
+   * All records are to be looked at, at once. After a death those that were holders before make sure of one another;
+   * who comes in for the dead gets its copies when the hold-down is over.
+   */
   shareChanged(cause: "death" | "other"): void {
     this.#patrolling ??= this.#fabric.in(PATROL, () => this.#patrolNext())
+    if (cause === "death") this.#beginSweep(this.#due === undefined || this.#due.isHeldDown)
     const at = cause === "death" ? after(this.#fabric.now, HOLD_DOWN) : this.#fabric.now
     if (this.#sweepAt <= at) return
     this.#sweepAt = at
     this.#fabric.schedule.cancel(this.#sweep)
-    this.#sweep = this.#fabric.schedule.at(at, () => this.#beginSweep())
+    this.#sweep = this.#fabric.schedule.at(at, () => {
+      this.#sweepAt = NEVER
+      this.#beginSweep(false)
+    })
   }
 
   /** That record may lack copies. */
@@ -61,9 +83,8 @@ export class Repair {
     this.#takeTurn(this.#fabric.now)
   }
 
-  #beginSweep(): void {
-    this.#sweepAt = NEVER
-    this.#due = [...this.#records.all()].values()
+  #beginSweep(isHeldDown: boolean): void {
+    this.#due = { records: [...this.#records.all()].values(), isHeldDown }
     this.#takeTurn(this.#fabric.now)
   }
 
@@ -77,35 +98,37 @@ export class Repair {
     for (let i = 0; i < AT_A_TIME; i++) {
       // When copies have found their holders, the next turn comes from there.
       if (!this.#transfers.hasRoom) return this.#takeTurn(after(this.#fabric.now, milliseconds(5)))
-      const resource = this.#next()
-      if (resource === undefined) return
-      this.#examine(resource)
+      const next = this.#next()
+      if (next === undefined) return
+      this.#examine(next.resource, next.isHeldDown)
     }
     this.#takeTurn(this.#fabric.now)
   }
 
-  #next(): ResourceId | undefined {
+  #next(): { readonly resource: ResourceId; readonly isHeldDown: boolean } | undefined {
     for (const resource of this.#again) {
       this.#again.delete(resource)
-      return resource
+      return { resource, isHeldDown: false }
     }
-    const next = this.#due?.next()
-    if (next === undefined || next.done) {
+    const next = this.#due?.records.next()
+    if (this.#due === undefined || next === undefined || next.done) {
       this.#due = undefined
       return undefined
     }
-    return next.value
+    return { resource: next.value, isHeldDown: this.#due.isHeldDown }
   }
 
-  #examine(resource: ResourceId): void {
+  #examine(resource: ResourceId, isHeldDown: boolean): void {
     if (!this.#records.has(resource)) return
-    const targets = this.#targets(resource)
-    for (const node of targets) this.#send(resource, node)
+    const targets = this.owes(resource)
+    const standing = isHeldDown && targets.length > 0 ? this.#newcomers.oldHolders(resource) : targets
+    for (const node of targets) if (standing.includes(node)) this.#send(resource, node)
     const { topology, self } = this.#fabric
     if (targets.length === 0 && !topology.holders(resource, COPIES).includes(self)) this.#letGo(resource)
   }
 
-  #targets(resource: ResourceId): readonly NodeId[] {
+  /** Peers that ought to have it from us, and are not known to. */
+  owes(resource: ResourceId): readonly NodeId[] {
     const { topology, self } = this.#fabric
     const holders = topology.holders(resource, COPIES)
     const isHolder = holders.includes(self) && holders[0] !== self

@@ -1,4 +1,5 @@
 import type { Address } from "../../../src/core/kit/address.ts"
+import { toLatin1 } from "../../../src/core/kit/bytes.ts"
 import { type Instant, milliseconds } from "../../../src/core/kit/time.ts"
 import { openSslCryptography, secureRandom } from "../../../src/host/cryptography.ts"
 import { UserAgent, type UserAgentEffect, type UserAgentSettings } from "../../../src/sim/user-agent.ts"
@@ -13,6 +14,8 @@ export type RealPhoneSettings = Pick<UserAgentSettings, "user" | "password" | "d
     readonly ca?: string
   }
 
+const REFUSED = "SIP/2.0 503"
+
 const now = () => (performance.timeOrigin + performance.now()) as Instant
 const hashes = openSslCryptography()
 const random = secureRandom()
@@ -23,6 +26,8 @@ export class RealPhone {
   readonly agent: UserAgent
   readonly #wire: PhoneWire
   readonly #waiting = new Set<(event: Event) => void>()
+  /** What the last refusal said in Retry-After, in seconds. RFC 3261 §20.33. */
+  retryAfter: number | undefined
   #timer: NodeJS.Timeout | undefined
   #calls = 0
   /** Called when the connection to the proxy is gone. */
@@ -63,6 +68,8 @@ export class RealPhone {
     flow: Extract<Parameters<UserAgent["handle"]>[0], { kind: "received" }>["flow"],
     bytes: Uint8Array,
   ): void {
+    if (toLatin1(bytes.subarray(0, REFUSED.length)) === REFUSED)
+      this.retryAfter = retryAfterOf(toLatin1(bytes))
     this.#perform(this.agent.handle({ kind: "received", flow, bytes }, now()))
   }
 
@@ -142,4 +149,9 @@ export class RealPhone {
     if (due === Number.POSITIVE_INFINITY) return
     this.#timer = setTimeout(() => this.#perform(this.agent.expire(now())), Math.max(1, due - now()))
   }
+}
+
+function retryAfterOf(message: string): number | undefined {
+  const [, seconds] = message.match(/^Retry-After: *(\d+)/im) ?? []
+  return seconds === undefined ? undefined : Number(seconds)
 }

@@ -28,7 +28,10 @@ export function describeStatus(status: StatusReport): readonly string[] {
     ["health", health.state === "unhealthy" ? `unhealthy: ${health.cause}` : health.state],
     ["nodes", `${status.nodes.length} living, ${more} without losing a record`],
     ["roles", roles.join(", ") || "none"],
-    ["records", `${records.held} held here, ${records.due} due here, ${records.short} short of a copy`],
+    [
+      "records",
+      `${records.held} held here, ${records.due} due here, ${records.short} short of a copy, ${records.repairing} being repaired`,
+    ],
     ["calls", `${sip.pendingInvites} being set up, ${sip.answeredCalls} answered since the start`],
     ["phones", `${counted(sip.registrations, "registration")} with this node as edge`],
     [

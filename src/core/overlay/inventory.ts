@@ -1,0 +1,46 @@
+import { seconds } from "../kit/time.ts"
+import type { Fabric } from "./fabric.ts"
+import type { Holdings } from "./interface.ts"
+import { COPIES, type Records } from "./records.ts"
+import type { Repair } from "./repair.ts"
+
+/** So long after a death other peers may still lack copies that we cannot see: the hold-down, and as long again. */
+const UNCERTAIN = seconds(10)
+
+/** What this peer holds, and how safe it is. */
+export class Inventory {
+  readonly #fabric: Fabric
+  readonly #records: Records
+  readonly #repair: Repair
+  #recentDeaths = 0
+
+  constructor(fabric: Fabric, records: Records, repair: Repair) {
+    this.#fabric = fabric
+    this.#records = records
+    this.#repair = repair
+  }
+
+  /** A peer is gone that has not handed over what it held. */
+  peerDied(): void {
+    this.#recentDeaths++
+    this.#fabric.in(UNCERTAIN, () => this.#recentDeaths--)
+  }
+
+  count(): Holdings {
+    const { topology, self, isPeer } = this.#fabric
+    // Records that others are responsible for have lost a copy with each peer that died of late, at worst.
+    let fewest = Math.max(1, COPIES - this.#recentDeaths)
+    let [held, due, short, repairing] = [0, 0, 0, 0]
+    for (const resource of this.#records.all()) {
+      held++
+      if (!isPeer) continue
+      const holders = topology.holders(resource, COPIES)
+      if (holders.includes(self)) due++
+      if (this.#repair.owes(resource).length > 0) repairing++
+      if (holders[0] !== self || !this.#records.isShort(resource)) continue
+      short++
+      fewest = Math.min(fewest, this.#records.copiesOf(resource))
+    }
+    return { held, due, short, repairing, fewest }
+  }
+}
