@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { seconds } from "../../src/core/kit/time.ts"
 import { copiesComplaint, ringComplaint } from "../../src/sim/checkers.ts"
 import { scenario } from "../../src/sim/scenario.ts"
 import { addUsers, eventually, userNames } from "../../src/sim/telephony.ts"
@@ -31,4 +32,30 @@ function neverCompleteTooEarly(world: World): void {
 function shortComplaint(world: World): string | undefined {
   const short = world.alive.reduce((sum, { node }) => sum + node.status(world.now).records.short, 0)
   return short > 0 ? `${short} records are short` : undefined
+}
+
+scenario(
+  "a peer that stood in for a slow holder lets go of the record, soon and not before the holders have it",
+  { nodes: 5, seeds: 2 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const frozen = world.pick(world.hosts)
+    frozen.freeze()
+    world.run(seconds(0.5))
+    // It is not known to be dead yet: the next in line takes its copies.
+    addUsers(world, world.pick(world.hosts.filter((host) => host !== frozen)), userNames(400))
+    frozen.thaw()
+    eventually(world, () => ringComplaint(world) ?? shortComplaint(world) ?? copiesComplaint(world))
+    eventually(world, () => surplusComplaint(world), seconds(12))
+    assert.equal(copiesComplaint(world), undefined)
+  },
+)
+
+/** Nobody keeps what has its place elsewhere. */
+function surplusComplaint(world: World): string | undefined {
+  for (const { host, node } of world.alive) {
+    const { held, due } = node.status(world.now).records
+    if (held !== due) return `${host} holds ${held} records, of which ${due} have their place there`
+  }
+  return undefined
 }

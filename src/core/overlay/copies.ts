@@ -4,7 +4,7 @@ import type { Answers } from "./answers.ts"
 import type { Fabric } from "./fabric.ts"
 import type { LinkPool } from "./link-pool.ts"
 import type { Received } from "./messenger.ts"
-import type { Records } from "./records.ts"
+import { COPIES, type Records } from "./records.ts"
 import type { Repair } from "./repair.ts"
 
 /** Copies of records that other peers send us: as a holder, or because we are responsible now. RFC 6940 §10.4. */
@@ -64,6 +64,8 @@ export class Copies {
       if (isAll) this.#records.confirm(resource, node)
     }
     if (isChanged && isResponsible) this.#repair.look(resource)
+    else if (isNew && isPeer && !topology.holders(resource, COPIES).includes(self))
+      this.#repair.lookLater(resource)
     this.#came(node)
     const { response } = outcome
     const done = (failure: string | undefined) => {

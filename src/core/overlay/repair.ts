@@ -14,6 +14,8 @@ import type { Transfers } from "./transfers.ts"
 const HOLD_DOWN = seconds(5)
 /** Records looked at in one go, so that nothing else waits for long. */
 const AT_A_TIME = 256
+/** So long a copy stays that has no place here: its holders may be about to leave, or to come back. */
+const STAND_IN = seconds(5)
 /** A copy that could not be made is tried again. */
 const RETRY = seconds(1)
 /** How often one record is compared with its other holders, though nothing seems to be wrong: 1 % of a core. */
@@ -75,6 +77,11 @@ export class Repair {
       this.#sweepAt = NEVER
       this.#beginSweep(false)
     })
+  }
+
+  /** We were given a record that has no place here: to stand in for a holder, or by a peer that knew the ring otherwise. */
+  lookLater(resource: ResourceId): void {
+    this.#fabric.in(STAND_IN, () => this.look(resource))
   }
 
   /** That record may lack copies. */
