@@ -3,7 +3,7 @@ import { concat } from "../kit/bytes.ts"
 import { after, type Instant, milliseconds, NO_TIME, seconds } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 import { type FetchAns, type FetchReq, storedData, storedDataList } from "../reload/stored-data.ts"
-import type { FetchOutcome } from "../storage/outcome.ts"
+import { type FetchOutcome, refusal } from "../storage/outcome.ts"
 import { decode, encode } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
 import type { Fabric } from "./fabric.ts"
@@ -20,6 +20,8 @@ const UNSURE = seconds(10)
 const SECOND_OPINION = milliseconds(1_000)
 /** An unanswered read is put to another holder. */
 const HEDGE = milliseconds(250)
+/** Too few of those who may have it have answered. Whoever asks, asks again. */
+const UNKNOWN = refusal("Error_Not_Found", "the record is not here, and its other holders do not answer")
 /** Nobody waits longer for a read. */
 const GIVEN_UP = seconds(15)
 
@@ -69,7 +71,10 @@ export class Reads {
     this.#unsureUntil = after(this.#fabric.now, UNSURE)
   }
 
-  /** What we hold, for a request that is for us. As the responsible peer we ask around before we say "none". */
+  /**
+   * What we hold, for a request that is for us. As the responsible peer we ask around before we say "none", and say
+   * so only where two others have nothing either: who does not answer may have it.
+   */
   hold(request: FetchReq, done: (outcome: FetchOutcome) => void): void {
     const { storage, isPeer, topology, self, now } = this.#fabric
     const answer = () => done(storage.fetch(request, this.#fabric.now))
@@ -78,6 +83,8 @@ export class Reads {
     if (this.#records.has(request.resource) || !isUnsure) return answer()
     if (topology.responsible(request.resource) !== self) return answer()
     let left = others.length
+    let nones = 0
+    const conclude = () => (nones >= Math.min(others.length, COPIES - 1) ? answer() : done(UNKNOWN))
     for (const node of others)
       this.#requests.ask({
         to: { kind: "node", node },
@@ -86,8 +93,12 @@ export class Reads {
         done: (reply) => {
           const isFound = this.#adopt(request.resource, reply)
           if (left <= 0) return
-          left = isFound ? 0 : left - 1
-          if (left === 0) answer()
+          if (isFound) {
+            left = 0
+            return answer()
+          }
+          if (reply.kind === "answered") nones++
+          if (--left === 0) conclude()
         },
       })
   }
@@ -111,6 +122,7 @@ export class Reads {
     if (read.isDone) return
     if (isPeer && topology.responsible(read.request.resource) === self)
       return this.hold(read.request, (outcome) => {
+        if (outcome === UNKNOWN) return this.#tryAgain(read, UNKNOWN.cause)
         if (outcome.kind === "refused")
           return this.#finish(read, { kind: "failed", error: outcome.error, cause: outcome.cause })
         const path = { responder: self, hops: 0, took: this.#took(read) }
@@ -159,15 +171,17 @@ export class Reads {
 
   /**
    * Puts the question to the other holders as well. One of them may lack the last write, never two: so their
-   * answers count together, or beside that of a holder that is us. Those who have only just come into the place
-   * of a dead holder are not asked: two of them would agree on "none" before they have been given the record.
+   * answers count together, or beside that of a holder that is us. Asked are those that are holders now and were
+   * before the ring last changed: who has only just come may not have been given the record yet, and who was a
+   * holder has let go of it; two of either would agree on "none".
    */
   #hedge(read: Read): void {
     const { topology, storage, self, now } = this.#fabric
     if (read.isDone) return
     const { resource } = read.request
-    const responsible = topology.responsible(resource)
-    const others = this.#newcomers.oldHolders(resource).filter((node) => node !== responsible)
+    const [, ...copies] = topology.holders(resource, COPIES)
+    const old = this.#newcomers.oldHolders(resource)
+    const others = copies.filter((node) => old.includes(node))
     for (const node of others) {
       if (read.hedged.has(node)) continue
       read.hedged.add(node)

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict"
+import { seconds } from "../../src/core/kit/time.ts"
+import type { NodeAnswer } from "../../src/core/node/interface.ts"
+import { copiesComplaint, living, ringComplaint } from "../../src/sim/checkers.ts"
+import { scenario } from "../../src/sim/scenario.ts"
+import type { SimHost } from "../../src/sim/sim-host.ts"
+import { addUsers, eventually, userNames } from "../../src/sim/telephony.ts"
+import type { World } from "../../src/sim/world.ts"
+
+/** What joined then counts as there from the start. */
+const LONG_AGO = seconds(40)
+
+scenario(
+  "nobody is told that a user does not exist because a holder is slow and those before the last joins have let go",
+  { nodes: 5, seeds: 6 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const names = userNames(100)
+    addUsers(world, world.pick(world.hosts), names)
+    world.run(LONG_AGO)
+    for (let i = 0; i < 3; i++) world.join()
+    eventually(world, () => ringComplaint(world) ?? copiesComplaint(world))
+    world.run(seconds(3))
+    for (const slow of world.hosts) expectFound(world, [slow], names)
+  },
+)
+
+scenario(
+  "nobody is told that a user does not exist because those who know of it are slow to tell a node that was away",
+  { nodes: 5, seeds: 6 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const [away, ...others] = world.hosts
+    world.part([away!], others)
+    world.run(seconds(10))
+    const names = userNames(40)
+    addUsers(world, others[0]!, names)
+    world.network.heal()
+    // It is responsible for some of them again, and has not been given any yet.
+    const isBack = () => away!.node.status(world.now).nodes.length >= 3
+    assert.ok(world.runUntil(isBack, seconds(60)), "the node that was away does not come back")
+    expectFound(world, others, names)
+  },
+)
+
+/** All users are looked up through the others while these are frozen for a moment. */
+function expectFound(world: World, slow: readonly SimHost[], names: readonly string[]): void {
+  for (const host of slow) host.freeze()
+  const others = living(world).filter((host) => !slow.includes(host))
+  const answers = names.map((name) => lookUp(world.pick(others), `${name}@${world.domain}`))
+  world.run(seconds(1.4))
+  for (const host of slow) host.thaw()
+  world.runUntil(() => answers.every(({ answer }) => answer !== undefined), seconds(60))
+  for (const { aor, answer } of answers)
+    assert.ok(answer?.kind === "found" && answer.user, `${aor}: ${JSON.stringify(answer)}`)
+}
+
+function lookUp(host: SimHost, aor: string): { readonly aor: string; answer: NodeAnswer | undefined } {
+  const asked: { readonly aor: string; answer: NodeAnswer | undefined } = { aor, answer: undefined }
+  host.command({ kind: "lookup", aor }, (answer) => {
+    asked.answer = answer
+  })
+  return asked
+}
