@@ -21,15 +21,42 @@ const alone = (file: string) => file.startsWith("test/interop/")
 let passed = 0
 let failed = 0
 
-function run(command: readonly string[]): Promise<{ readonly code: number; readonly output: string }> {
+const minutes = (count: number) => count * 60_000
+/** A test that takes longer has failed; so have a file that runs alone, and all that run side by side. */
+const LONGEST = { test: minutes(5), alone: minutes(6), together: minutes(30) } as const
+
+/** Each command leads a process group: with it ends whatever it has started. */
+const groups = new Set<number>()
+process.once("exit", () => {
+  for (const group of groups) process.kill(-group, "SIGKILL")
+})
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1))
+
+function run(
+  command: readonly string[],
+  limit: number,
+): Promise<{ readonly code: number; readonly output: string }> {
   return new Promise((resolve) => {
-    const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "inherit"] })
+    const child = spawn(command[0]!, command.slice(1), {
+      stdio: ["ignore", "pipe", "inherit"],
+      detached: true,
+    })
+    const group = child.pid!
+    groups.add(group)
+    const net = setTimeout(() => {
+      console.log(`not ok - killed after ${limit / 1_000} s: ${command.at(-1)}`)
+      process.kill(-group, "SIGKILL")
+    }, limit)
     let output = ""
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk
       process.stdout.write(chunk)
     })
-    child.on("close", (code) => resolve({ code: code ?? 1, output }))
+    child.on("close", (code) => {
+      clearTimeout(net)
+      groups.delete(group)
+      resolve({ code: code ?? 1, output })
+    })
   })
 }
 
@@ -43,17 +70,20 @@ function count({ code, output }: { readonly code: number; readonly output: strin
 
 if (patterns.length === 0) {
   for (const { title, command } of GROUPS) {
-    const { code } = await run(command)
+    const { code } = await run(command, LONGEST.alone)
     if (code === 0) passed++
     else failed++
     console.log(`${code === 0 ? "ok" : "not ok"} - ${title}: ${command.slice(1).join(" ")}`)
   }
 }
-const tap = [process.execPath, "--test", "--test-reporter=tap"]
+const tap = [process.execPath, "--test", "--test-reporter=tap", `--test-timeout=${LONGEST.test}`]
 const together = chosen.filter((file) => !alone(file))
-if (together.length > 0) count(await run([...tap, "--test-concurrency=2", ...together]))
-const interop = chosen.filter(alone)
-if (interop.length > 0) count(await run([...tap, "--test-concurrency=1", ...interop]))
+if (together.length > 0) count(await run([...tap, "--test-concurrency=2", ...together], LONGEST.together))
+for (const file of chosen.filter(alone)) {
+  const started = performance.now()
+  count(await run([...tap, file], LONGEST.alone))
+  console.log(`# ${file} took ${Math.round((performance.now() - started) / 1_000)} s`)
+}
 
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1

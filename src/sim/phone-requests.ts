@@ -82,6 +82,12 @@ const CHALLENGES = [
   { status: 407, challenge: "Proxy-Authenticate", answer: "Proxy-Authorization" },
 ] as const
 
+/** Whether a challenge says that the password was right and only the nonce was not. RFC 7616 §3.3. */
+export function isStale(response: SipResponse): boolean {
+  const kind = CHALLENGES.find(({ status }) => status === response.status)
+  return /\bstale="?true\b/i.test((kind && response.headers.first(kind.challenge)) ?? "")
+}
+
 /** The draft with the challenge of `response` answered; undefined where it is no challenge for us. RFC 7616. */
 export function answerChallenge(
   hashes: Hashes,

@@ -21,6 +21,7 @@ import {
   type Dialog,
   type Draft,
   draftWithin,
+  isStale,
   remoteTarget,
   requestOf,
   tagged,
@@ -232,7 +233,7 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     return [this.#send(ack), answered]
   }
 
-  /** Asks, and answers one challenge. */
+  /** Asks, and answers one challenge; a second one only where it says that the password was right. RFC 3261 §22.1. */
   #ask(draft: Draft, now: Instant, done: Asked["done"], attempts = 0): readonly UserAgentEffect[] {
     const request = requestOf(this.settings, draft)
     const branch = branchOfRequest(request)
@@ -246,7 +247,7 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     if (!isFinal(outcome)) return NOTHING
     this.#asked.delete(branch)
     const { draft, attempts, done } = asked
-    if (outcome.kind === "response" && attempts < 2) {
+    if (outcome.kind === "response" && (attempts === 0 || (attempts === 1 && isStale(outcome)))) {
       const { hashes } = this.settings
       const [count, cnonce] = [++this.#nonceCount, this.#token("c")]
       const retry = answerChallenge(hashes, this.settings, draft, outcome, count, cnonce)

@@ -128,7 +128,7 @@ describe("parseMessage", () => {
     [
       "many header fields",
       513,
-      "Message Too Large",
+      "More Than 256 Header Fields",
       written([...FIELDS, ...new Array<string>(300).fill("a: b")]),
     ],
     [
@@ -140,7 +140,7 @@ describe("parseMessage", () => {
     [
       "a long header field",
       513,
-      "Message Too Large",
+      "Header Field Above 16384 Bytes",
       written([...FIELDS, `a: ${"b".repeat(LIMITS.sip.headerBytes)}`]),
     ],
   ]

@@ -119,8 +119,9 @@ function readHeaders(
       fault ??= { status: 400, reason: "Truncated Header" }
       break
     }
-    if (end - at > LIMITS.sip.headerBytes || ++count > LIMITS.sip.headerCount) {
-      fault ??= { status: 513, reason: "Message Too Large" }
+    const excess = excessOf(end - at, ++count)
+    if (excess !== undefined) {
+      fault ??= { status: 513, reason: excess }
       break
     }
     const field = readField(head, at, end)
@@ -129,6 +130,13 @@ function readHeaders(
     at = end + 2
   }
   return { fields, fault }
+}
+
+/** What is too much, so that whoever wrote the message learns what to cut. */
+function excessOf(bytes: number, count: number): string | undefined {
+  if (bytes > LIMITS.sip.headerBytes) return `Header Field Above ${LIMITS.sip.headerBytes} Bytes`
+  if (count > LIMITS.sip.headerCount) return `More Than ${LIMITS.sip.headerCount} Header Fields`
+  return undefined
 }
 
 function readField(head: string, start: number, end: number): HeaderField | undefined {

@@ -3,6 +3,7 @@ import { mkdtempSync } from "node:fs"
 import { rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { after } from "node:test"
 import { setTimeout as pause } from "node:timers/promises"
 
 /** Why tests that need `program` cannot run here; undefined where it is installed. Under CI, missing is an error. */
@@ -35,6 +36,19 @@ export async function until<T>(
   }
 }
 
+/** Done when all tests of a file are over: what a failed one leaves open would keep its process, and all that follow. */
+export function whenOver(work: () => void): void {
+  if (process.env["NODE_TEST_CONTEXT"] !== undefined) after(work)
+}
+
+/** They end with the tests, or with the process that started them, so that their ports are free for the next. */
+const running = new Set<ChildProcess>()
+const endAll = () => {
+  for (const child of running) child.kill("SIGKILL")
+}
+whenOver(endAll)
+process.once("exit", endAll)
+
 /** A program that runs beside the test, and what it has said so far. */
 export class Program {
   readonly child: ChildProcess
@@ -49,6 +63,7 @@ export class Program {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...environment },
     })
+    running.add(this.child)
     for (const stream of [this.child.stdout!, this.child.stderr!])
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.output += text
@@ -60,6 +75,7 @@ export class Program {
         resolve(127)
       })
       this.child.on("exit", (code, signal) => {
+        running.delete(this.child)
         this.exitCode = code ?? (signal === null ? 1 : 128)
         resolve(this.exitCode)
       })

@@ -4,9 +4,14 @@ import { connect, type Socket } from "node:net"
 import { type TLSSocket, connect as tlsConnect } from "node:tls"
 import type { Address } from "../../../src/core/kit/address.ts"
 import type { TlsMaterial } from "../../../src/host/interface.ts"
-import { until } from "./programs.ts"
+import { until, whenOver } from "./programs.ts"
 
 // Sockets of somebody who does not keep to any protocol.
+
+const open = new Set<{ destroy(): void }>()
+whenOver(() => {
+  for (const each of open) each.destroy()
+})
 
 /** A connection, and what has come over it. */
 export interface RawConnection<S extends Socket = Socket> {
@@ -19,16 +24,28 @@ export interface RawConnection<S extends Socket = Socket> {
 
 function listening<S extends Socket>(socket: S): RawConnection<S> {
   let heard = ""
+  open.add(socket)
   socket.on("error", () => undefined)
   socket.on("data", (bytes) => {
     heard += bytes.toString("latin1")
   })
-  return { socket, heard: () => heard, closed: once(socket, "close") }
+  // An error comes before the end and is no other: a reset ends a connection too.
+  const closed = new Promise<void>((resolve) => {
+    socket.once("close", () => {
+      open.delete(socket)
+      resolve()
+    })
+  })
+  return { socket, heard: () => heard, closed }
 }
+
+/** Until it stands, or has ended without. */
+const connected = ({ socket, closed }: RawConnection, event: "connect" | "secureConnect") =>
+  Promise.race([new Promise<void>((resolve) => socket.once(event, () => resolve())), closed])
 
 export async function openTcp({ host, port }: Address, from: string): Promise<RawConnection> {
   const connection = listening(connect({ host, port, localAddress: from }))
-  await Promise.race([once(connection.socket, "connect"), connection.closed])
+  await connected(connection, "connect")
   return connection
 }
 
@@ -46,7 +63,7 @@ export async function openTls(
       ...(material === undefined ? {} : { cert: material.certificate, key: material.key }),
     }),
   )
-  await Promise.race([once(connection.socket, "secureConnect"), connection.closed])
+  await connected(connection, "secureConnect")
   return connection
 }
 
@@ -54,6 +71,12 @@ export async function openTls(
 export async function openUdp(from: string, to: Address) {
   const socket = createSocket("udp4").bind(0, from)
   await once(socket, "listening")
+  const udp = {
+    destroy: () => {
+      if (open.delete(udp)) socket.close()
+    },
+  }
+  open.add(udp)
   const heard: string[] = []
   socket.on("message", (bytes) => heard.push(bytes.toString("latin1")))
   const send = (bytes: Uint8Array | string) => socket.send(bytes, to.port, to.host)
@@ -61,7 +84,7 @@ export async function openUdp(from: string, to: Address) {
     port: socket.address().port,
     heard,
     send,
-    close: () => socket.close(),
+    close: udp.destroy,
     /** Sends, and gives the next answer. */
     async ask(text: string): Promise<string> {
       const before = heard.length

@@ -4,6 +4,7 @@ import { type Instant, milliseconds } from "../../../src/core/kit/time.ts"
 import { openSslCryptography, secureRandom } from "../../../src/host/cryptography.ts"
 import { UserAgent, type UserAgentEffect, type UserAgentSettings } from "../../../src/sim/user-agent.ts"
 import { openUdp, type PhoneWire, streamWire } from "./phone-wire.ts"
+import { whenOver } from "./programs.ts"
 
 type Event = Exclude<UserAgentEffect, { kind: "send" }>
 
@@ -19,6 +20,11 @@ const REFUSED = "SIP/2.0 503"
 const now = () => (performance.timeOrigin + performance.now()) as Instant
 const hashes = openSslCryptography()
 const random = secureRandom()
+
+const open = new Set<RealPhone>()
+whenOver(() => {
+  for (const phone of open) phone.close()
+})
 
 /** The user agent of the invented world on real sockets. */
 export class RealPhone {
@@ -45,6 +51,7 @@ export class RealPhone {
     const proxy = () => phone?.agent.settings.proxy ?? settings.proxy
     const wire = transport === "UDP" ? await openUdp(host, heard) : streamWire(host, proxy, tls, heard)
     phone = new RealPhone(wire, settings)
+    open.add(phone)
     return phone
   }
 
@@ -110,6 +117,7 @@ export class RealPhone {
   }
 
   close(): void {
+    if (!open.delete(this)) return
     clearTimeout(this.#timer)
     this.#wire.close()
   }
