@@ -84,7 +84,11 @@ test("a challenge is answered as its algorithm and its kind want, under the next
     })
     const secret = ha1(openSslHashes, algorithm, "alice", "example.org", "secret")
     assert.equal(proof, digestResponse(openSslHashes, secret, "REGISTER", given))
-    const again = answerChallenge(openSslHashes, credentials, answered, response, 11, "cn")
+    const wrong = answerChallenge(openSslHashes, credentials, answered, response, 11, "cn")
+    assert.equal(wrong, undefined, "a refused password is not tried again")
+    const late = { name, value: `${value}, stale=true` }
+    const stale = makeResponse(requestOf(senderOf("UDP"), draft), status, undefined, { headers: [late] })
+    const again = answerChallenge(openSslHashes, credentials, answered, stale, 11, "cn")
     assert.equal(again!.extra.length, answered.extra.length, "old credentials are replaced")
   }
 })

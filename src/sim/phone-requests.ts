@@ -72,6 +72,20 @@ export const branchOfRequest = (request: SipRequest): string => branchOf(topVia(
 /** The tag is put behind what may already be a whole name-addr. */
 export const tagged = (uri: string, tag: string): string => `<${uri}>;tag=${tag}`
 
+/** Where a phone takes requests, as a URI. */
+export function contactUri({
+  user,
+  address,
+  transport,
+}: {
+  readonly user: string
+  readonly address: Address
+  readonly transport: Transport
+}): string {
+  const parameter = transport === "UDP" ? "" : `;transport=${transport.toLowerCase()}`
+  return `sip:${user}@${formatAddress(address)}${parameter}`
+}
+
 export interface Credentials {
   readonly user: string
   readonly password: string
@@ -82,13 +96,10 @@ const CHALLENGES = [
   { status: 407, challenge: "Proxy-Authenticate", answer: "Proxy-Authorization" },
 ] as const
 
-/** Whether a challenge says that the password was right and only the nonce was not. RFC 7616 §3.3. */
-export function isStale(response: SipResponse): boolean {
-  const kind = CHALLENGES.find(({ status }) => status === response.status)
-  return /\bstale="?true\b/i.test((kind && response.headers.first(kind.challenge)) ?? "")
-}
-
-/** The draft with the challenge of `response` answered; undefined where it is no challenge for us. RFC 7616. */
+/**
+ * The draft with the challenge of `response` answered; undefined where it is no challenge for us, or says that
+ * the answer in the draft was wrong and not only late. RFC 7616, RFC 3261 §22.1.
+ */
 export function answerChallenge(
   hashes: Hashes,
   { user, password }: Credentials,
@@ -103,6 +114,8 @@ export function answerChallenge(
   const parameter = (name: string) => text.match(new RegExp(`${name}="?([^",]*)`, "i"))?.[1]
   const [realm, nonce] = [parameter("realm"), parameter("nonce")]
   if (realm === undefined || nonce === undefined) return undefined
+  const hasAnswered = draft.extra.some(([name]) => name === kind.answer)
+  if (hasAnswered && parameter("stale")?.toLowerCase() !== "true") return undefined
   const algorithm = parameter("algorithm") === "SHA-256" ? "SHA-256" : "MD5"
   const nc = count.toString(16).padStart(8, "0")
   const secret = ha1(hashes, algorithm, user, realm, password)

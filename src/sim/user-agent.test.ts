@@ -201,13 +201,13 @@ describe("A registration", () => {
     assert.equal(stage.saidBy("alice").length, 11)
   })
 
-  test("with a wrong password gives up after two challenges", () => {
+  test("with a wrong password gives up when that is refused: RFC 3261 §22.1", () => {
     const stage = new Stage()
     const wrong = new UserAgent({ ...stage.phones.get("alice")!.agent.settings, password: "guess" })
     stage.phones.set("alice", { agent: wrong, events: [] })
     stage.tell("alice", { kind: "register", seconds: 60 })
     assert.deepEqual(stage.eventsOf("alice"), [{ kind: "registered", status: 401, contacts: [] }])
-    assert.equal(stage.saidBy("alice").length, 3)
+    assert.equal(stage.saidBy("alice").length, 2)
   })
 })
 

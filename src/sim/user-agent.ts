@@ -1,4 +1,4 @@
-import { type Address, formatAddress } from "../core/kit/address.ts"
+import type { Address } from "../core/kit/address.ts"
 import { toUtf8 } from "../core/kit/bytes.ts"
 import type { Hashes } from "../core/kit/crypto.ts"
 import { type Machine, NOTHING } from "../core/kit/machine.ts"
@@ -18,10 +18,10 @@ import {
   answerChallenge,
   branchOfRequest,
   type Credentials,
+  contactUri,
   type Dialog,
   type Draft,
   draftWithin,
-  isStale,
   remoteTarget,
   requestOf,
   tagged,
@@ -36,6 +36,8 @@ export interface UserAgentSettings extends Credentials {
   readonly proxy: Address
   readonly hashes: Hashes
   readonly random: Random
+  /** Parameters of its Contact in a REGISTER that say which phone this is, wherever it registers. RFC 5626 §4.2. */
+  readonly instance?: string
   /** What it does when it is called; `ring` waits for CANCEL. */
   readonly answers:
     | { readonly kind: "accept"; readonly after: Duration }
@@ -175,9 +177,9 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
   }
 
   #register(lifetime: number, everything: boolean, now: Instant): readonly UserAgentEffect[] {
-    const { domain, user } = this.settings
+    const { domain, user, instance = "" } = this.settings
     const aor = `sip:${user}@${domain}`
-    const contact = everything ? "*" : `<${this.#contact()}>`
+    const contact = everything ? "*" : `<${contactUri(this.settings)}>${instance}`
     const draft: Draft = {
       method: "REGISTER",
       uri: `sip:${domain}`,
@@ -210,7 +212,7 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
       cseq: 1,
       routes: [],
       extra: [
-        ["Contact", `<${this.#contact()}>`],
+        ["Contact", `<${contactUri(this.settings)}>`],
         ["Content-Type", "application/sdp"],
       ],
       body: toUtf8(`v=0\r\no=- 1 1 IN IP4 ${this.settings.address.host}\r\ns=-\r\nt=0 0\r\n`),
@@ -233,7 +235,7 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     return [this.#send(ack), answered]
   }
 
-  /** Asks, and answers one challenge; a second one only where it says that the password was right. RFC 3261 §22.1. */
+  /** Asks, and answers one challenge. */
   #ask(draft: Draft, now: Instant, done: Asked["done"], attempts = 0): readonly UserAgentEffect[] {
     const request = requestOf(this.settings, draft)
     const branch = branchOfRequest(request)
@@ -247,7 +249,7 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     if (!isFinal(outcome)) return NOTHING
     this.#asked.delete(branch)
     const { draft, attempts, done } = asked
-    if (outcome.kind === "response" && (attempts === 0 || (attempts === 1 && isStale(outcome)))) {
+    if (outcome.kind === "response" && attempts < 2) {
       const { hashes } = this.settings
       const [count, cnonce] = [++this.#nonceCount, this.#token("c")]
       const retry = answerChallenge(hashes, this.settings, draft, outcome, count, cnonce)
@@ -385,14 +387,8 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     return { kind: "address", transport, address, serverName: undefined }
   }
 
-  #contact(): string {
-    const { user, address, transport } = this.settings
-    const parameter = transport === "UDP" ? "" : `;transport=${transport.toLowerCase()}`
-    return `sip:${user}@${formatAddress(address)}${parameter}`
-  }
-
   #contactHeader(): { readonly headers: Headers["fields"] } {
-    return { headers: [{ name: "Contact", value: `<${this.#contact()}>` }] }
+    return { headers: [{ name: "Contact", value: `<${contactUri(this.settings)}>` }] }
   }
 
   #token(prefix: string): string {
