@@ -16,7 +16,7 @@ describe("what one node has confirmed, every node knows", () => {
   before(async () => {
     const nodes = await farm.grow(3)
     places = nodes.map(sipOf)
-    for (const user of ["caller", "mover", "many"])
+    for (const user of ["caller", "mover", "many", "roamer"])
       nodes[0]!.must("user", "add", user, "--password", "secret")
   })
   after(async () => {
@@ -75,5 +75,29 @@ describe("what one node has confirmed, every node knows", () => {
     }
     for (const node of farm.nodes)
       assert.equal(node.json("lookup", `mover@${farm.domain}`).bindings.length, 1)
+  })
+
+  test("a phone that says which it is, and comes over a new connection to another node, is called there only", async () => {
+    // What it left behind still stands, connection and all, as of a phone whose network changed under it.
+    const instance = ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-000a95a0e128>";reg-id=1'
+    const lives: RealPhone[] = []
+    const rings = () => lives.map(({ events }) => events.filter(({ kind }) => kind === "ringing").length)
+    for (let round = 0; round < 12; round++) {
+      const host = `127.0.3.${round + 1}`
+      const proxy = places[(2 * round) % 3]!
+      const settings = { user: "roamer", password: "secret", domain: farm.domain, proxy, instance }
+      const roamer = await RealPhone.open(host, { ...settings, transport: "TCP" })
+      phones.push(roamer)
+      lives.push(roamer)
+      assert.equal((await roamer.register()).status, 200)
+      for (const from of places) {
+        const { call, status } = await phones[0]!.call(`sip:roamer@${farm.domain}`, from)
+        assert.equal(status, 200)
+        assert.equal(await phones[0]!.hangUp(call), 200)
+      }
+      assert.deepEqual(rings(), Array<number>(round + 1).fill(places.length))
+      const { bindings } = farm.nodes[round % 3]!.json("lookup", `roamer@${farm.domain}`)
+      assert.deepEqual([bindings.length, bindings[0].source.split(":")[0]], [1, host])
+    }
   })
 })

@@ -90,12 +90,19 @@ async function revoke(id: NodeId): Promise<void> {
 
 const memory = async () => (await node.counters("process_resident_memory_bytes")).get("")!
 
-/** The counter rises by `by` at least while, or soon after, `provoke` runs. */
-async function counts(name: string, labels: string, provoke: () => Promise<unknown>, by = 1): Promise<void> {
+/** The counter rises by `by` at least while, or soon after, `provoke` runs; `said`: and the log has such a line. */
+async function counts(
+  name: string,
+  labels: string,
+  provoke: () => Promise<unknown>,
+  { by = 1, said = /^/ }: { readonly by?: number; readonly said?: RegExp } = {},
+): Promise<void> {
   const read = async () => (await node.counters(name)).get(labels) ?? 0
   const earlier = await read()
+  const begin = node.program!.output.length
   await provoke()
   await until(`${name}{${labels}} has risen by ${by}`, async () => (await read()) >= earlier + by, 15_000)
+  await until(`the log says ${said}`, () => said.test(node.program!.output.slice(begin)), 5_000)
 }
 
 /** The same process as ever takes a registration, and says that it is well. */
@@ -108,6 +115,7 @@ async function stillServes(): Promise<void> {
 
 describe("at the RELOAD port", () => {
   after(stillServes)
+  const saysOfMember = (text: string) => new RegExp(`${member.identity.nodeId}.*${text}`)
   const cut = (cause: string) => `listener="reload",cause="${cause}"`
 
   test("bytes that are no TLS are cut off and counted", async () => {
@@ -126,10 +134,14 @@ describe("at the RELOAD port", () => {
       async () => (await openTls(reload, ATTACKER)).closed,
     ))
 
-  for (const [what, material] of [
-    ["of another CA", () => foreignMaterial()],
-    ["that has expired", () => expiredMaterial()],
-    ["that is revoked", () => revoked.fabricTls],
+  for (const [what, material, said] of [
+    [
+      "of another CA",
+      () => foreignMaterial(),
+      /node-.* is not signed by the CA of hostile\.test: admit it anew/,
+    ],
+    ["that has expired", () => expiredMaterial(), /node-.* expired 24 h ago: compare the clocks .* admit it/],
+    ["that is revoked", () => revoked.fabricTls, /node-.* is revoked, .* bad-node .*: admit it anew/],
   ] as const) {
     test(`a certificate ${what} is no link, nor a way to speak SIP, and is counted`, async () => {
       const shown = { material: material() }
@@ -137,6 +149,7 @@ describe("at the RELOAD port", () => {
         "reload_refused_total",
         'cause="certificate"',
         async () => (await openTls(reload, ATTACKER, shown)).closed,
+        { said },
       )
       await counts(
         "host_connections_refused_total",
@@ -147,30 +160,46 @@ describe("at the RELOAD port", () => {
   }
 
   test("a node of the fabric that does not speak RELOAD is cut off and counted", () =>
-    counts("reload_refused_total", 'cause="not-reload"', async () => {
-      const link = await openLink()
-      link.socket.write(randomBytes(1_000).fill(0, 0, 1))
-      await link.closed
-    }))
+    counts(
+      "reload_refused_total",
+      'cause="not-reload"',
+      async () => {
+        const link = await openLink()
+        link.socket.write(randomBytes(1_000).fill(0, 0, 1))
+        await link.closed
+      },
+      { said: saysOfMember("not framed as RELOAD, a byte 0 .* the link was cut: run versions") },
+    ))
 
   test("a frame above the overlay's largest message is cut off and counted", () =>
-    counts("reload_refused_total", 'cause="too-large"', async () => {
-      const link = await openLink()
-      const frame = new Framing(1 << 24).frame(ping(), now())
-      new DataView(frame.buffer).setUint32(4, member.configuration.maxMessageSize + 1)
-      link.socket.write(frame)
-      await link.closed
-    }))
+    counts(
+      "reload_refused_total",
+      'cause="too-large"',
+      async () => {
+        const link = await openLink()
+        const frame = new Framing(1 << 24).frame(ping(), now())
+        new DataView(frame.buffer).setUint32(4, member.configuration.maxMessageSize + 1)
+        link.socket.write(frame)
+        await link.closed
+      },
+      { said: saysOfMember("a message of 65537 bytes, above max-message-size 65536; the link was cut") },
+    ))
 
   test("a message of another overlay, one with a wrong signature and one cut short are dropped and counted", async () => {
     const link = await openLink()
     const send = async (bytes: Uint8Array) => void link.socket.write(new Framing(65_536).frame(bytes, now()))
     const foreign = ping({ overlay: overlayHash(cryptography, "elsewhere.test") })
-    await counts("reload_refused_total", 'cause="wrong-overlay"', () => send(foreign))
+    await counts("reload_refused_total", 'cause="wrong-overlay"', () => send(foreign), {
+      said: saysOfMember("of an overlay with the hash .* of hostile.test: stop that node, and join it"),
+    })
     const forged = ping()
     forged[forged.length - 1]! ^= 1
-    await counts("reload_refused_total", 'cause="signature"', () => send(forged))
-    await counts("reload_refused_total", 'cause="malformed"', () => send(ping().subarray(0, 40)))
+    await counts("reload_refused_total", 'cause="signature"', () => send(forged), {
+      said: saysOfMember("signature is not that of node-.*; the message was dropped: if this goes on"),
+    })
+    await counts("reload_refused_total", 'cause="malformed"', () => send(ping().subarray(0, 40)), {
+      said: saysOfMember("a message of 40 bytes is malformed, .*: run versions"),
+    })
     const asked = link.heard().length
     await send(ping())
     await until("the link still answers", () => link.heard().length > asked + 200, 5_000)
@@ -391,13 +420,13 @@ describe("many idle connections", () => {
       "host_connections_refused_total",
       refused("sip"),
       () => hold(sip, streams.connectionsPerSource + 50),
-      50,
+      { by: 50 },
     )
     await counts(
       "host_connections_refused_total",
       refused("reload"),
       () => hold(reload, links.connectionsPerSource + 50),
-      50,
+      { by: 50 },
     )
     await hold(sips, 500)
   })

@@ -13,6 +13,8 @@ export interface Trust {
   readonly badNodes: readonly NodeId[]
 }
 
+const ADMIT = "admit it anew by what `carillon invite` prints"
+
 /**
  * Whether a node of this overlay may act under `certificate`: undefined where it may, otherwise
  * one sentence that says why not. RFC 6940 §13.3; checked before anything the node says is heard.
@@ -27,12 +29,15 @@ export function judgeCertificate(
   if (nodeId === undefined) return `${name} holds no Node-ID`
   if (others.length > 0) return `${name} holds ${others.length + 1} Node-IDs, and a node has one`
   if (certificate.overlay !== overlay)
-    return `${name} is for the overlay ${certificate.overlay}, not for ${overlay}`
-  if (badNodes.includes(nodeId)) return `${name} is revoked: the configuration lists its node as a bad-node`
+    return `${name} is for the overlay ${certificate.overlay}, not for ${overlay}: ${ADMIT}`
+  if (badNodes.includes(nodeId))
+    return `${name} is revoked, its node ${nodeId} is a bad-node of the configuration: ${ADMIT} if it may come back`
   if (now < certificate.notBefore)
     return `${name} becomes valid in ${span(certificate.notBefore - now)}: compare the clocks of both nodes`
-  if (now > certificate.notAfter) return `${name} expired ${span(now - certificate.notAfter)} ago`
-  if (!cryptography.isIssuedBy(certificate, roots)) return `${name} is not signed by the CA of ${overlay}`
+  if (now > certificate.notAfter)
+    return `${name} expired ${span(now - certificate.notAfter)} ago: compare the clocks of both nodes, or ${ADMIT}`
+  if (!cryptography.isIssuedBy(certificate, roots))
+    return `${name} is not signed by the CA of ${overlay}: ${ADMIT}`
   return undefined
 }
 

@@ -113,7 +113,7 @@ export class Framing {
         const start = at + DATA_HEADER
         const head = this.#buffer.subarray(start, Math.min(start + length, this.#length))
         if (!equalBytes(head.subarray(0, 4), TOKEN.subarray(0, Math.min(4, head.length))) || length < 4)
-          return this.#break(events, "what it sends is no RELOAD message")
+          return this.#break(events, "it sends what is no RELOAD message")
         if (length > this.#maxMessageSize) return this.#refuse(head, length, events)
         if (left < DATA_HEADER + length) return undefined
         const acknowledgement = this.#acknowledge(view.getUint32(1))
@@ -121,7 +121,10 @@ export class Framing {
         return start + length
       }
       default:
-        return this.#break(events, `what it sends is not framed as RELOAD: byte ${this.#buffer[at]}`)
+        return this.#break(
+          events,
+          `it sends what is not framed as RELOAD, a byte ${this.#buffer[at]} where a frame begins`,
+        )
     }
   }
 
@@ -130,7 +133,7 @@ export class Framing {
     const view = new DataView(head.buffer, head.byteOffset, head.length)
     const whole = HEADER_LENGTH + view.getUint16(32) + view.getUint16(34) + view.getUint16(36)
     if (whole > this.#maxMessageSize || whole > length)
-      return this.#break(events, `sends a message of ${length} bytes, and its header alone is too large`)
+      return this.#break(events, `it sends a message of ${length} bytes, and its header alone is too large`)
     if (head.length < whole) return
     events.push({ kind: "too-large", head: head.slice(0, whole), length })
     this.#closed = true

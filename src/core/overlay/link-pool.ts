@@ -171,14 +171,24 @@ export class LinkPool {
         case "too-large":
           this.#fabric.refuse("too-large")
           this.#events.tooLarge(link, event.head)
-          this.close(link, `it sends a message of ${event.length} bytes`)
+          this.#cut(
+            link,
+            `it sends a message of ${event.length} bytes, above max-message-size ${this.#fabric.configuration.maxMessageSize}`,
+          )
           break
         case "broken":
           this.#fabric.refuse("not-reload")
-          this.close(link, event.reason)
+          this.#cut(link, event.reason)
           break
       }
     }
+  }
+
+  /** What it sends cannot be read on. */
+  #cut(link: Link, cause: string): void {
+    const reason = `${cause}; the link was cut: run versions on both nodes that go together`
+    this.#fabric.log("warn", "overlay.link-cut", { node: link.node, reason })
+    this.close(link, cause)
   }
 
   /** The other end has signed under this certificate, which is trusted: from now on it is the link's, if it is newer. */

@@ -134,7 +134,10 @@ export class Messenger {
     } catch (problem) {
       if (!(problem instanceof DecodeError)) throw problem
       this.#fabric.refuse("malformed")
-      this.#fabric.log("warn", "overlay.malformed", { node: link.node, reason: problem.message })
+      this.#fabric.log("warn", "overlay.malformed", {
+        node: link.node,
+        reason: `a message of ${bytes.length} bytes is malformed, ${problem.message}: run versions on both nodes that go together`,
+      })
     }
   }
 
@@ -150,7 +153,7 @@ export class Messenger {
   }
 
   #route(link: Link, header: ForwardingHeader, payload: Uint8Array): void {
-    if (header.overlay !== this.#fabric.overlayHash) return this.#foreign(link)
+    if (header.overlay !== this.#fabric.overlayHash) return this.#foreign(link, header.overlay)
     if (header.ttl > this.#fabric.configuration.initialTtl) {
       this.#fabric.refuse("ttl")
       return this.#refuseForwarding({ header, link }, payload, "Error_TTL_Exceeded")
@@ -173,11 +176,14 @@ export class Messenger {
     return destination.kind === "resource" && isPeer && topology.nextHop(destination.resource) === undefined
   }
 
-  #foreign(link: Link): void {
+  #foreign(link: Link, overlay: number): void {
     this.#fabric.refuse("wrong-overlay")
     if (this.#strangers.has(link.node) || this.#strangers.size >= LIMITS.reload.links) return
     this.#strangers.add(link.node)
-    this.#fabric.log("warn", "overlay.wrong-overlay", { node: link.node })
+    const [theirs, ours] = [overlay, this.#fabric.overlayHash].map((hash) => hash.toString(16))
+    const { instanceName } = this.#fabric.configuration
+    const reason = `its messages are of an overlay with the hash ${theirs}, not ${ours} of ${instanceName}: stop that node, and join it by an invite to ${instanceName}`
+    this.#fabric.log("warn", "overlay.wrong-overlay", { node: link.node, reason })
   }
 
   #forward(link: Link, header: ForwardingHeader, payload: Uint8Array): void {
@@ -221,7 +227,10 @@ export class Messenger {
     const signer = this.#verified(link, header, read)
     if (typeof signer === "string") {
       this.#fabric.refuse("signature")
-      this.#fabric.log("warn", "overlay.refused", { node: link.node, reason: signer })
+      this.#fabric.log("warn", "overlay.refused", {
+        node: link.node,
+        reason: `${signer}; the message was dropped: if this goes on, stop that node and join it anew by an invite`,
+      })
       return
     }
     const { body, extensions } = read.contents

@@ -9,7 +9,7 @@ import { whenOver } from "./programs.ts"
 type Event = Exclude<UserAgentEffect, { kind: "send" }>
 
 export type RealPhoneSettings = Pick<UserAgentSettings, "user" | "password" | "domain" | "proxy"> &
-  Partial<Pick<UserAgentSettings, "answers">> & {
+  Partial<Pick<UserAgentSettings, "answers" | "instance">> & {
     readonly transport?: "UDP" | "TCP" | "TLS"
     /** PEM of the root that a TLS proxy must show. */
     readonly ca?: string
