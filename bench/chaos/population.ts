@@ -101,7 +101,9 @@ export class Population {
   async register(members: readonly Member[]): Promise<void> {
     await inParallel(members, 64, async ({ phone, user, node }) => {
       const { status } = await phone.register(3_600)
-      if (status !== 200) throw new Error(`${user} could not register at ${node.host}: ${status}`)
+      if (status === 200) return
+      const said = node.program?.output.split("\n").filter((line) => line.includes(`${user}@`)) ?? []
+      throw new Error(`${user} could not register at ${node.host}: ${status}\n${said.slice(-5).join("\n")}`)
     })
   }
 

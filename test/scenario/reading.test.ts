@@ -4,7 +4,7 @@ import type { NodeAnswer } from "../../src/core/node/interface.ts"
 import { copiesComplaint, living, ringComplaint } from "../../src/sim/checkers.ts"
 import { scenario } from "../../src/sim/scenario.ts"
 import type { SimHost } from "../../src/sim/sim-host.ts"
-import { addUsers, eventually, userNames } from "../../src/sim/telephony.ts"
+import { addUsers, eventually, phoneOf, register, userNames } from "../../src/sim/telephony.ts"
 import type { World } from "../../src/sim/world.ts"
 
 /** What joined then counts as there from the start. */
@@ -40,6 +40,51 @@ scenario(
     const isBack = () => away!.node.status(world.now).nodes.length >= 3
     assert.ok(world.runUntil(isBack, seconds(60)), "the node that was away does not come back")
     expectFound(world, others, names)
+  },
+)
+
+scenario(
+  "a node that is cut off from all others says of no user that he does not exist, unless it held his record",
+  { nodes: 7, seeds: 6 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const names = userNames(40)
+    addUsers(world, world.pick(world.hosts), names)
+    eventually(world, () => copiesComplaint(world))
+    world.run(LONG_AGO)
+    const [alone, ...others] = world.hosts
+    world.part([alone!], others)
+    world.run(seconds(3))
+    const answers = names.map((name) => lookUp(alone!, `${name}@${world.domain}`))
+    world.runUntil(() => answers.every(({ answer }) => answer !== undefined), seconds(60))
+    for (const { aor, answer } of answers)
+      assert.ok(answer?.kind === "refused" || (answer?.kind === "found" && answer.user), aor)
+    assert.ok(answers.some(({ answer }) => answer?.kind === "found"))
+    assert.ok(answers.some(({ answer }) => answer?.kind === "refused"))
+  },
+)
+
+scenario(
+  "a node that was away and has asked for a user knows his other phones as well, and not only that he exists",
+  { nodes: 5, seeds: 6 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const [away, ...others] = world.hosts
+    world.part([away!], others)
+    world.run(seconds(10))
+    const names = userNames(24)
+    addUsers(world, others[0]!, names)
+    for (const name of names) assert.equal(register(world, phoneOf(world, world.pick(others), name)), 200)
+    world.network.heal()
+    const isBack = () => away!.node.status(world.now).nodes.length >= 3
+    assert.ok(world.runUntil(isBack, seconds(60)), "the node that was away does not come back")
+    const second = names.map((name) => phoneOf(world, away!, name))
+    for (const phone of second) phone.tell({ kind: "register", seconds: 3_600 })
+    world.run(seconds(40))
+    for (const phone of second) {
+      const [answer] = phone.all("registered")
+      assert.deepEqual([answer?.status, answer?.contacts.length], [200, 2], phone.agent.settings.user)
+    }
   },
 )
 

@@ -14,7 +14,7 @@ import { COPIES, type Records } from "./records.ts"
 import type { Repair } from "./repair.ts"
 import type { Reply, Requests } from "./requests.ts"
 
-/** A peer whose share has changed asks the former holders for so long before it says that there is none. */
+/** A peer whose share has changed asks the former holders for so long before it says that there is no more. */
 const UNSURE = seconds(10)
 /** What they are given to answer. */
 const SECOND_OPINION = milliseconds(1_000)
@@ -57,6 +57,8 @@ export class Reads {
   readonly #records: Records
   readonly #repair: Repair
   readonly #newcomers: Newcomers
+  /** Since and until when the ring has been changing. */
+  #unsureFrom = 0 as Instant
   #unsureUntil = 0 as Instant
 
   constructor(fabric: Fabric, requests: Requests, records: Records, repair: Repair, newcomers: Newcomers) {
@@ -68,7 +70,9 @@ export class Reads {
   }
 
   shareChanged(): void {
-    this.#unsureUntil = after(this.#fabric.now, UNSURE)
+    const { now } = this.#fabric
+    if (now >= this.#unsureUntil) this.#unsureFrom = now
+    this.#unsureUntil = after(now, UNSURE)
   }
 
   /**
@@ -80,7 +84,10 @@ export class Reads {
     const answer = () => done(storage.fetch(request, this.#fabric.now))
     const others = topology.holders(request.resource, COPIES + 1).filter((node) => node !== self)
     const isUnsure = isPeer && now < this.#unsureUntil && others.length > 0
-    if (this.#records.has(request.resource) || !isUnsure) return answer()
+    if (this.#isWhole(request.resource)) return answer()
+    // All who held it have just gone, or we have been cut off from them: what do we know?
+    if (this.#newcomers.oldHolders(request.resource).length === 0) return done(UNKNOWN)
+    if (!isUnsure) return answer()
     if (topology.responsible(request.resource) !== self) return answer()
     let left = others.length
     let nones = 0
@@ -101,6 +108,15 @@ export class Reads {
           if (--left === 0) conclude()
         },
       })
+  }
+
+  /**
+   * Whether we hold all there is of a record, as far as it can be known. What has begun to come since the ring began
+   * to change may be a part: one value that was written, or the Kind that was asked for.
+   */
+  #isWhole(resource: ResourceId): boolean {
+    const since = this.#records.heldSince(resource)
+    return since !== undefined && (since < this.#unsureFrom || this.#fabric.now >= after(since, UNSURE))
   }
 
   /** Reads for ourselves. */

@@ -1,5 +1,6 @@
 import type { NodeId } from "../identity/node-id.ts"
 import { toLatin1 } from "../kit/bytes.ts"
+import type { Instant } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 import { type StoreKindData, type StoreReq, storedDataList } from "../reload/stored-data.ts"
 import type { RecordCopy } from "../storage/outcome.ts"
@@ -10,6 +11,8 @@ import type { Fabric } from "./fabric.ts"
 export const COPIES = 3
 
 interface HeldRecord {
+  /** When the first of its values came; 0 for what was on the disk. */
+  readonly since: Instant
   /** Moves on with every change. */
   version: number
   /** Other peers that hold all that we hold of it. */
@@ -28,7 +31,7 @@ export class Records {
   /** What was restored is held by us; who else has it must be found out. */
   addRestored(): void {
     for (const resource of this.#fabric.storage.resources())
-      this.#records.set(resource, { version: 0, confirmed: [] })
+      this.#records.set(resource, { since: 0 as Instant, version: 0, confirmed: [] })
   }
 
   get size(): number {
@@ -43,6 +46,11 @@ export class Records {
     return this.#records.keys()
   }
 
+  /** Undefined where we do not hold it. */
+  heldSince(resource: ResourceId): Instant | undefined {
+    return this.#records.get(resource)?.since
+  }
+
   versionOf(resource: ResourceId): number {
     return this.#records.get(resource)?.version ?? 0
   }
@@ -51,7 +59,7 @@ export class Records {
   changed(resource: ResourceId): void {
     const record = this.#records.get(resource)
     if (record) record.version++
-    else this.#records.set(resource, { version: 1, confirmed: [] })
+    else this.#records.set(resource, { since: this.#fabric.now, version: 1, confirmed: [] })
   }
 
   /** It has changed as `node` sent it: nobody else need have it so. */
