@@ -68,6 +68,12 @@ describe("a farm that is stopped and started", () => {
     })
   }
 
+  test("stopped all at once, started all at once: every user and registration is there", async () => {
+    assert.deepEqual(await Promise.all(nodes.map((node) => node.stop())), [0, 0, 0])
+    await Promise.all(nodes.map((node) => node.up()))
+    await expectEverything()
+  })
+
   test("killed all at once, started all at once: every user and registration is there", async () => {
     await Promise.all(nodes.map((node) => node.stop("SIGKILL")))
     await Promise.all(nodes.map((node) => node.up()))
@@ -79,7 +85,7 @@ describe("a farm that changes under load", { skip: missing("sipp") }, () => {
   const farm = new Farm()
   after(() => farm.end())
 
-  test("a node joins and another drains under 20 calls a second: no call fails", async () => {
+  test("a node joins and another drains under 20 calls a second: no call fails", async (context) => {
     const [first, second] = await farm.grow(3)
     for (const user of ["caller", "callee"]) first!.must("user", "add", user, "--password", "secret")
     const callee = ["-i", "127.0.1.1", "-p", "25060"]
@@ -106,7 +112,11 @@ describe("a farm that changes under load", { skip: missing("sipp") }, () => {
     assert.equal(await second!.stop(), 0)
     const result = await load.finished()
     assert.equal(result.successful, calls, `${result.failed} failed\n${result.output.slice(-3_000)}`)
-    assert.equal((await phone.finished()).successful, calls)
+    const answered = (await phone.finished()).successful
+    context.diagnostic(
+      `${result.successful} calls went well, ${result.failed} failed, ${answered} were answered`,
+    )
+    assert.equal(answered, calls)
     assert.equal(fourth.json("status").nodes.length, 3)
   })
 })

@@ -49,11 +49,11 @@ describe("SIPp against three nodes", { skip }, () => {
     return result
   }
 
-  test("40 calls at 10 a second from one node to a phone on another", async () => {
+  test("40 calls at 10 a second from one node to a phone on another", async (context) => {
     const callee = local("127.0.1.1", 25_060)
     await all("register-callee", register(farm.domain), nodes[0]!, callee, [line("callee")])
     const phone = startSipp(farm.directory, "callee", answer(200), [...callee, "-m", "40"])
-    await all(
+    const { successful, failed } = await all(
       "calls",
       call(farm.domain, 1_000),
       nodes[1]!,
@@ -61,7 +61,9 @@ describe("SIPp against three nodes", { skip }, () => {
       [line("caller", "callee")],
       40,
     )
-    assert.equal((await phone.finished()).successful, 40)
+    const answered = (await phone.finished()).successful
+    context.diagnostic(`${successful} calls went well, ${failed} failed, ${answered} were answered`)
+    assert.equal(answered, 40)
   })
 
   test("a phone registered at three nodes at once rings everywhere, and the losers are cancelled", async () => {

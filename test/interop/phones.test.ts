@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { join } from "node:path"
-import { after, before, describe, test } from "node:test"
+import { after, before, describe, type TestContext, test } from "node:test"
 import { setTimeout as pause } from "node:timers/promises"
 import { Baresip } from "./support/baresip.ts"
 import { Farm, type FarmNode, PORTS } from "./support/farm.ts"
@@ -46,7 +46,12 @@ describe("baresip phones on three nodes", { skip }, () => {
     return started
   }
 
-  async function callAndTalk(caller: Baresip, callee: Baresip, endedBy: Baresip): Promise<void> {
+  async function callAndTalk(
+    context: TestContext,
+    caller: Baresip,
+    callee: Baresip,
+    endedBy: Baresip,
+  ): Promise<void> {
     const [seenByCaller, seenByCallee] = [caller.events.length, callee.events.length]
     await caller.dial(`sip:${callee.account.user}@${farm.domain}`)
     await callee.event("CALL_INCOMING", seenByCallee)
@@ -59,6 +64,9 @@ describe("baresip phones on three nodes", { skip }, () => {
     await other.event("CALL_CLOSED", other === caller ? seenByCaller : seenByCallee)
     for (const each of [caller, callee]) {
       const packets = await each.rtpPackets()
+      context.diagnostic(
+        `${each.account.user}: RTP packets sent ${packets.sent}, received ${packets.received}`,
+      )
       assert.ok(packets.sent > 100, `${each.account.user} sent ${packets.sent} RTP packets`)
       assert.ok(packets.received > 100, `${each.account.user} received ${packets.received} RTP packets`)
       each.program.output = ""
@@ -80,19 +88,19 @@ describe("baresip phones on three nodes", { skip }, () => {
     }
   })
 
-  test("call from UDP to TLS over two nodes; the caller hangs up; RTP flows both ways", async () => {
+  test("call from UDP to TLS over two nodes; the caller hangs up; RTP flows both ways", async (context) => {
     const [ulf, , tina] = phones
-    await callAndTalk(ulf!, tina!, ulf!)
+    await callAndTalk(context, ulf!, tina!, ulf!)
   })
 
-  test("call from TLS to TCP over two nodes; the callee hangs up; RTP flows both ways", async () => {
+  test("call from TLS to TCP over two nodes; the callee hangs up; RTP flows both ways", async (context) => {
     const [, tess, tina] = phones
-    await callAndTalk(tina!, tess!, tess!)
+    await callAndTalk(context, tina!, tess!, tess!)
   })
 
-  test("call from TCP to UDP over two nodes; the caller hangs up; RTP flows both ways", async () => {
+  test("call from TCP to UDP over two nodes; the caller hangs up; RTP flows both ways", async (context) => {
     const [ulf, tess] = phones
-    await callAndTalk(tess!, ulf!, tess!)
+    await callAndTalk(context, tess!, ulf!, tess!)
   })
 
   test("a wrong password registers nowhere", async () => {

@@ -65,7 +65,7 @@ export class Baresip {
   /** Waits for an event of that type, counted from `from` in `events`. */
   event(type: string, from = 0, patience = 20_000): Promise<BaresipEvent> {
     return until(
-      `baresip ${this.account.user} has event ${type}; it said:\n${this.program.output.slice(-1_500)}`,
+      () => `baresip ${this.account.user} has event ${type}; it said:\n${this.program.output.slice(-1_500)}`,
       () => this.events.slice(from).find((event) => event.type === type),
       patience,
     )

@@ -21,9 +21,9 @@ export function temporaryDirectory(): string {
 
 export const removeDirectory = (path: string) => rm(path, { recursive: true, force: true, maxRetries: 5 })
 
-/** Waits until `condition` gives something, and fails by `claim` if that takes too long. */
+/** Waits until `condition` gives something, and fails by `claim`, as it is then, if that takes too long. */
 export async function until<T>(
-  claim: string,
+  claim: string | (() => string),
   condition: () => T | undefined | false | Promise<T | undefined | false>,
   patience = 30_000,
 ): Promise<T> {
@@ -31,7 +31,10 @@ export async function until<T>(
   for (;;) {
     const value = await condition()
     if (value !== undefined && value !== false) return value as T
-    if (performance.now() > end) throw new Error(`waited ${patience / 1_000} s in vain until ${claim}`)
+    if (performance.now() > end) {
+      const text = typeof claim === "string" ? claim : claim()
+      throw new Error(`waited ${patience / 1_000} s in vain until ${text}`)
+    }
     await pause(20)
   }
 }
@@ -85,7 +88,7 @@ export class Program {
   /** Waits for a line that matches, and gives the match. */
   says(pattern: RegExp, patience = 30_000): Promise<RegExpMatchArray> {
     return until(
-      `${this.name} says ${pattern}; it said:\n${this.output.slice(-2_000)}`,
+      () => `${this.name} says ${pattern}; it said:\n${this.output.slice(-2_000)}`,
       () => {
         const match = this.output.match(pattern)
         if (match === null && this.exitCode !== undefined)
