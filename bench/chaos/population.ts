@@ -10,6 +10,8 @@ export const PASSWORD = "secret"
 export const SIPP_USERS = { caller: "sipp-caller", callee: "sipp-callee" } as const
 /** A phone that was told no time to wait comes back after so long, in seconds. */
 const BARE_WAIT = 5
+/** How often a phone comes back that is told to. */
+const PATIENCE = 8
 
 /** Runs `work` on each item, `width` at a time. */
 export async function inParallel<T>(
@@ -97,13 +99,19 @@ export class Population {
     return { user, transport, phone, node, home: node }
   }
 
-  /** Registers phones where they are; throws where one is refused. */
+  /** Registers phones where they are, and again when they are told to come back; throws where one is refused. */
   async register(members: readonly Member[]): Promise<void> {
     await inParallel(members, 64, async ({ phone, user, node }) => {
-      const { status } = await phone.register(3_600)
-      if (status === 200) return
-      const said = node.program?.output.split("\n").filter((line) => line.includes(`${user}@`)) ?? []
-      throw new Error(`${user} could not register at ${node.host}: ${status}\n${said.slice(-5).join("\n")}`)
+      for (let tries = 1; ; tries++) {
+        const { status } = await phone.register(3_600)
+        if (status === 200) return
+        const said = node.program?.output.split("\n").filter((line) => line.includes(`${user}@`)) ?? []
+        if (status !== 503 || phone.retryAfter === undefined || tries === PATIENCE)
+          throw new Error(
+            `${user} could not register at ${node.host}: ${status}\n${said.slice(-5).join("\n")}`,
+          )
+        await pause(1_000 * phone.retryAfter)
+      }
     })
   }
 

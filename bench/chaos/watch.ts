@@ -21,6 +21,14 @@ export async function lookUp(node: FarmNode, aor: string): Promise<Holders> {
   return (await response.json()) as Holders
 }
 
+const SILENT = /^(\S+) \S+ +overlay\.unlinked node=(\S+) reason="it does not answer any more"/gm
+
+/** How often `watchers` have taken one another for dead since then, because answers took too long. */
+export function takenForDead(watchers: readonly FarmNode[], since: number): number {
+  const lines = watchers.flatMap(({ program }) => [...(program?.output ?? "").matchAll(SILENT)])
+  return lines.filter(([, time]) => Date.parse(time!) >= since).length
+}
+
 const UNLINKED = /^(\S+) \S+ +overlay\.unlinked node=(\S+)/gm
 
 /**

@@ -21,6 +21,13 @@ export const HOST_LIMITS = {
     /** From our `end` to the peer's; then the connection is cut. */
     lingerTimeout: seconds(5),
   },
+  /** Of one turn of the event loop, so that links are heard in between: SIP messages, and new TLS connections. */
+  turns: {
+    messages: { budget: 10, most: 1_000 },
+    handshakes: { budget: 10, most: 8 },
+    /** SIP messages that wait for their turn; beyond, datagrams are dropped, and will come again. */
+    waiting: 8_192,
+  },
   /** RELOAD links. */
   links: {
     connections: 8_192,

@@ -10,12 +10,14 @@ import { createEnrolmentHttp } from "./enrolment-http.ts"
 import { createFabricDialler, openFabricPort } from "./fabric-port.ts"
 import { createFabricTrust } from "./fabric-trust.ts"
 import type { HostSettings } from "./interface.ts"
+import { HOST_LIMITS } from "./limits.ts"
 import { Links } from "./links.ts"
 import type { PortName } from "./listen.ts"
 import { openSipPorts, type SipPorts } from "./sip-ports.ts"
 import { SipStreams } from "./sip-streams.ts"
 import { createSipTlsDialler, openSipsPort } from "./sip-tls.ts"
 import { openKeyLog } from "./tls.ts"
+import { Turns } from "./turns.ts"
 import type { DatagramTransport } from "./udp.ts"
 
 /** Everything of a node that speaks with the network. */
@@ -45,10 +47,11 @@ export async function openPorts(
     settings.log(log("debug", "host.connection-refused", { listener, remote: formatAddress(remote), detail }))
   }
   const links = new Links({ input, dial: dialler.link, separateRecords: settings.keyLog !== undefined })
+  const sip = new Turns<NodeInput>(input, HOST_LIMITS.turns.messages)
   const streams = new SipStreams({
     clock,
-    message: (flow, bytes) => input({ kind: "received", flow, bytes }),
-    flowClosed: (flow) => input({ kind: "flow-closed", flow }),
+    message: (flow, bytes) => sip.do({ kind: "received", flow, bytes }),
+    flowClosed: (flow) => sip.do({ kind: "flow-closed", flow }),
     cut: (flow, cause, detail) => {
       settings.count(count("host_streams_cut_total", { cause }))
       settings.log(log("debug", "host.stream-cut", { remote: formatAddress(flow.remote), cause, detail }))
@@ -66,12 +69,13 @@ export async function openPorts(
   const close = async () => {
     streams.stop()
     links.stop()
+    sip.stop()
     await Promise.all(opened.map((port) => port.close()))
   }
   try {
-    const sip = await openSip(settings, streams, input, refused("sip"))
-    keep(sip.datagrams)
-    keep(sip.tcp)
+    const plain = await openSip(settings, streams, sip, refused("sip"))
+    keep(plain.datagrams)
+    keep(plain.tcp)
     const sips = keep(
       await openSipsPort({
         bind: at(settings.ports.sips),
@@ -94,12 +98,12 @@ export async function openPorts(
       }),
     )
     return {
-      numbers: { sip: sip.tcp.port, sips: sips.port, reload: reload.port },
-      datagrams: sip.datagrams,
+      numbers: { sip: plain.tcp.port, sips: sips.port, reload: reload.port },
+      datagrams: plain.datagrams,
       streams,
       links,
       get gauges() {
-        return gaugesOf(streams, links, { sip: sip.tcp, sips, reload })
+        return gaugesOf(streams, links, { sip: plain.tcp, sips, reload })
       },
       close,
     }
@@ -112,7 +116,7 @@ export async function openPorts(
 function openSip(
   settings: HostSettings,
   streams: SipStreams,
-  input: (input: NodeInput) => void,
+  messages: Turns<NodeInput>,
   refused: (cause: string, remote: Address, detail: string) => void,
 ): Promise<SipPorts> {
   let local: Address = { host: settings.host, port: settings.ports.sip }
@@ -120,9 +124,11 @@ function openSip(
     bind: local,
     udp: settings.udp ?? "auto",
     datagram: (bytes, remote) => {
+      if (messages.waiting >= HOST_LIMITS.turns.waiting)
+        return settings.count(count("host_datagrams_dropped_total"))
       const flow: Flow = { transport: "UDP", local, remote, connection: undefined, node: undefined }
       // Copied: it may have to wait until the node has done what it is at.
-      input({ kind: "received", flow, bytes: new Uint8Array(bytes) })
+      messages.do({ kind: "received", flow, bytes: new Uint8Array(bytes) })
     },
     connection: (socket, remote) => streams.accept(socket, "TCP", remote, undefined),
     refused,

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net"
 import {
   createSecureContext,
   createServer,
@@ -13,6 +14,7 @@ import { HOST_LIMITS } from "./limits.ts"
 import { remoteOf } from "./listen.ts"
 import { checkSipIdentity } from "./sip-identity.ts"
 import { type KeyLog, TLS_VERSIONS } from "./tls.ts"
+import { Turns } from "./turns.ts"
 
 export interface SipsPortSettings {
   readonly bind: Address
@@ -38,6 +40,10 @@ export function openSipsPort(settings: SipsPortSettings): Promise<Acceptor> {
     },
   )
   keyLog(server)
+  // Each costs a millisecond, and after a death thousands of phones may come at once.
+  const handshakes = new Turns<Socket>((socket) => {
+    if (!socket.destroyed) server.emit("connection", socket)
+  }, HOST_LIMITS.turns.handshakes)
   server.on("tlsClientError", (cause, socket) => {
     socket.destroy()
     refused("tls", remoteOf(socket), cause.message)
@@ -46,7 +52,7 @@ export function openSipsPort(settings: SipsPortSettings): Promise<Acceptor> {
     name: "sips",
     bind,
     limits: HOST_LIMITS.streams,
-    accepted: (socket) => server.emit("connection", socket),
+    accepted: (socket) => handshakes.do(socket),
     refused: (cause) => refused(cause, bind, "the connection was closed unheard"),
   })
 }

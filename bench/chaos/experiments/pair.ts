@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises"
 import type { FarmNode } from "../../../test/interop/support/farm.ts"
 import type { Chaos } from "../chaos.ts"
 import { oneDecimal, percentile } from "../report.ts"
-import { noticedAfter } from "../watch.ts"
+import { noticedAfter, takenForDead } from "../watch.ts"
 
 /** Two at once: a record's responsible peer, and one of its copies. */
 export async function pair(chaos: Chaos): Promise<void> {
@@ -34,11 +34,13 @@ export async function pair(chaos: Chaos): Promise<void> {
 /** Every phone of the farm registers at one survivor at the same moment. */
 async function storm(chaos: Chaos, node: FarmNode): Promise<void> {
   const { population, settings } = chaos
+  const from = Date.now()
   const { took, putOff, bare, gaveUp } = await population.storm(node)
   const all = population.members.length
   chaos.say(
     `storm: ${all} phones at ${node.host} at once: half of them in ${oneDecimal(percentile(took, 0.5))} s, ${putOff} put off with 503`,
   )
+  chaos.note("pair: times that a busy node was taken for dead", String(takenForDead(chaos.living, from)))
   chaos.count("pair: phones registered at one survivor, all at once", all - gaveUp, all)
   chaos.verdict("pair: of those put off, told no time to wait", String(bare), "0", bare === 0)
   chaos.within("pair: until the last of them was registered", Math.max(...took), settings.limits.stormed)

@@ -18,6 +18,10 @@ export const COUNTERS: Readonly<Record<string, Declaration>> = {
     help: "Connections refused on arrival: limits, or no trusted certificate.",
     labels: ["listener", "cause"],
   },
+  host_datagrams_dropped_total: {
+    help: "Datagrams dropped because too many SIP messages waited for their turn.",
+    labels: [],
+  },
   host_enrolment_refused_total: {
     help: "Requests to enrolment refused, by what was wrong with the invite, else the HTTP status.",
     labels: ["cause"],

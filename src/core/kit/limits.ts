@@ -31,6 +31,8 @@ export const LIMITS = {
     nonceCounts: 262_144,
     /** Questions to stores that wait for an answer; over it, 503. */
     pendingQuestions: 16_384,
+    /** So many may wait however slow the answers come; above, none is asked while the oldest is late. */
+    promptQuestions: 512,
     /** Contacts in one REGISTER, and bindings of one address-of-record. */
     contactsPerAor: 32,
     /** Path values, and bytes of one stored binding's text. */
@@ -38,6 +40,8 @@ export const LIMITS = {
     bindingText: 4_096,
     /** REGISTERs of one address-of-record that wait for the one before; over it, 503. */
     queuedRegistrations: 64,
+    /** Bindings that wait to be taken out of the fabric; beyond, they stay until they expire. */
+    queuedRemovals: 65_536,
     /** Source addresses whose failed passwords are counted, and users whose record is remembered. */
     failingSources: 65_536,
     rememberedSubscribers: 65_536,

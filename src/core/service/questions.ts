@@ -16,6 +16,9 @@ import type {
 /** How long a store may take before its caller is told that it cannot answer. */
 const PATIENCE = seconds(5)
 
+/** An answer that takes longer, while many are waited for, means that we ask more than can be answered. */
+const PROMPT = seconds(1)
+
 type Resume<Result> = (result: Result | Unavailable, now: Instant) => readonly SipEffect[]
 
 export type FoundSubscriber =
@@ -98,10 +101,19 @@ export class Questions {
   }
 
   #ask(request: StoreRequest, now: Instant, pending: Pending): readonly SipEffect[] {
-    if (this.#pending.size >= LIMITS.sip.pendingQuestions) return pending.resume(OVERLOADED, now)
+    if (this.#isOverloaded(now)) return pending.resume(OVERLOADED, now)
     this.#pending.set(request.ticket, pending)
     this.#deadlines.set(request.ticket, after(now, PATIENCE))
     return [request]
+  }
+
+  /** Many wait, and have waited for long: more would only make all of them late. */
+  #isOverloaded(now: Instant): boolean {
+    const { pendingQuestions, promptQuestions } = LIMITS.sip
+    const { size } = this.#pending
+    if (size < promptQuestions) return false
+    const oldest = this.#deadlines.next - PATIENCE
+    return size >= pendingQuestions || now >= oldest + PROMPT
   }
 
   #forget(ticket: Ticket): void {

@@ -28,6 +28,9 @@ export interface GoneBinding {
   readonly version: number
 }
 
+/** A removal is a read and a write that nobody waits for. */
+const REMOVALS_AT_ONCE = 16
+
 type Job = (now: Instant) => readonly SipEffect[]
 
 export interface RegistrarSettings extends RegistrarRules {
@@ -45,6 +48,9 @@ export class Registrar {
   readonly #questions: Questions
   readonly #subscribers: Subscribers
   readonly #table: EdgeTable
+  /** Bindings to be taken out, which nobody waits for; and how many are being taken out now. */
+  readonly #gone: GoneBinding[] = []
+  #removing = 0
   /** Jobs that wait, per AOR under way. */
   readonly #queues = new Map<string, Job[]>()
 
@@ -90,9 +96,17 @@ export class Registrar {
     return [...checked, ...done]
   }
 
-  /** Takes a binding out of the fabric whose flow has failed or whose time is over, if it still stands as it did. */
+  /**
+   * Takes a binding out of the fabric whose flow has failed or whose time is over, if it still stands as it did.
+   * A few at a time: thousands may go at once, and must not keep those waiting who come.
+   */
   remove(gone: GoneBinding, now: Instant): readonly SipEffect[] {
+    if (this.#removing >= REMOVALS_AT_ONCE) {
+      if (this.#gone.length < LIMITS.sip.queuedRemovals) this.#gone.push(gone)
+      return NOTHING
+    }
     if ((this.#queues.get(gone.aor)?.length ?? 0) >= LIMITS.sip.queuedRegistrations) return NOTHING
+    this.#removing++
     return this.#enqueue(gone.aor, (later) => this.#startRemoval(gone, later), now)
   }
 
@@ -216,15 +230,23 @@ export class Registrar {
     const { aor } = gone
     const { node } = this.#settings
     return this.#questions.findBindings(aor, now, (found, later) => {
-      if (found.kind === "unavailable") return this.#finish(aor, [notRemoved(gone, found.cause)], later)
+      if (found.kind === "unavailable") return this.#removed(aor, [notRemoved(gone, found.cause)], later)
       const entry = planRemoval(found.entries, node, gone, later)
-      if (entry === undefined) return this.#finish(aor, NOTHING, later)
+      if (entry === undefined) return this.#removed(aor, NOTHING, later)
       return this.#questions.storeBindings(aor, entry, later, (stored, last) => {
-        if (stored.kind === "unavailable") return this.#finish(aor, [notRemoved(gone, stored.cause)], last)
+        if (stored.kind === "unavailable") return this.#removed(aor, [notRemoved(gone, stored.cause)], last)
         const { identity, edge } = gone
-        return this.#finish(aor, [log("debug", "registration.ended", { aor, identity, edge })], last)
+        return this.#removed(aor, [log("debug", "registration.ended", { aor, identity, edge })], last)
       })
     })
+  }
+
+  #removed(aor: string, effects: readonly SipEffect[], now: Instant): readonly SipEffect[] {
+    this.#removing--
+    const all = [...this.#finish(aor, effects, now)]
+    while (this.#removing < REMOVALS_AT_ONCE && this.#gone.length > 0)
+      all.push(...this.remove(this.#gone.shift()!, now))
+    return all
   }
 
   #enqueue(aor: string, job: Job, now: Instant): readonly SipEffect[] {
