@@ -101,3 +101,13 @@ test("an answer that nobody waits for does nothing", () => {
   assert.equal(hops.handle(found(ticket)).length, 1)
   assert.deepEqual(hops.handle(found(ticket)), [])
 })
+
+test("what waits for the address of a node that goes down fails at once, and a late answer fails nothing newer", () => {
+  const hops = new NodeHops(2)
+  const ticket = ticketOf(hops.handle(send("a", NODE)))
+  const reason = `node ${NODE} lives no more`
+  assert.deepEqual(hops.handle({ kind: "peer-down", node: NODE }), [{ kind: "send-failed", id: "a", reason }])
+  const again = ticketOf(hops.handle(send("b", NODE)))
+  assert.deepEqual(hops.handle(failed(ticket)), [])
+  assert.deepEqual(hops.handle(found(again)), [sent("b", NODE)])
+})

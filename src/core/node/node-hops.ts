@@ -2,7 +2,7 @@ import type { NodeId } from "../identity/node-id.ts"
 import type { Address } from "../kit/address.ts"
 import { type Machine, NOTHING } from "../kit/machine.ts"
 import { type Instant, NEVER } from "../kit/time.ts"
-import type { OverlayEffect, OverlayInput } from "../overlay/interface.ts"
+import type { OverlayEffect, OverlayInput, Ticket } from "../overlay/interface.ts"
 import type { SipEffect } from "../service/sip-server-interface.ts"
 import { Tickets } from "../usage/tickets.ts"
 import type { ResolvedHop } from "./interface.ts"
@@ -30,7 +30,7 @@ const MOST_WAITING = 1_024
 export class NodeHops implements Machine<NodeHopsInput, NodeHopsEffect> {
   readonly deadline: Instant = NEVER
   readonly #found = new Map<string, Address>()
-  readonly #waiting = new Map<string, Send[]>()
+  readonly #waiting = new Map<string, { readonly ticket: Ticket; readonly sends: Send[] }>()
   readonly #tickets: Tickets<string>
 
   constructor(owner: number) {
@@ -44,9 +44,10 @@ export class NodeHops implements Machine<NodeHopsInput, NodeHopsEffect> {
       case "app-attached":
         return this.#attached(input)
       case "unreachable":
-      case "peer-down":
         this.#found.delete(input.node)
         return NOTHING
+      case "peer-down":
+        return this.#down(input.node)
     }
   }
 
@@ -61,11 +62,11 @@ export class NodeHops implements Machine<NodeHopsInput, NodeHopsEffect> {
     if (address !== undefined) return [{ kind: "send", id, hop: { ...hop, address }, bytes }]
     const waiting = this.#waiting.get(hop.node)
     if (waiting === undefined) {
-      this.#waiting.set(hop.node, [send])
       const ticket = this.#tickets.issue(hop.node)
+      this.#waiting.set(hop.node, { ticket, sends: [send] })
       return [{ kind: "app-attach", ticket, node: hop.node as NodeId, application: SIPS_APPLICATION }]
     }
-    if (waiting.length >= MOST_WAITING) {
+    if (waiting.sends.length >= MOST_WAITING) {
       return [
         {
           kind: "send-failed",
@@ -74,22 +75,32 @@ export class NodeHops implements Machine<NodeHopsInput, NodeHopsEffect> {
         },
       ]
     }
-    waiting.push(send)
+    waiting.sends.push(send)
     return NOTHING
+  }
+
+  /** Nobody can tell any more where it is. */
+  #down(node: string): readonly NodeHopsEffect[] {
+    this.#found.delete(node)
+    const { sends = [] } = this.#waiting.get(node) ?? {}
+    this.#waiting.delete(node)
+    return sends.map(({ id }) => ({ kind: "send-failed", id, reason: `node ${node} lives no more` }))
   }
 
   #attached(input: Extract<NodeHopsInput, { kind: "app-attached" }>): readonly NodeHopsEffect[] {
     const node = this.#tickets.redeem(input.ticket)
     if (node === undefined) return NOTHING
-    const waiting = this.#waiting.get(node) ?? []
-    this.#waiting.delete(node)
     const { result } = input
+    const waiting = this.#waiting.get(node)
+    // Nobody, where the node was lost meanwhile and others ask for it now.
+    const sends = waiting?.ticket === input.ticket ? waiting.sends : []
+    if (sends.length > 0) this.#waiting.delete(node)
     if (result.kind === "failed") {
       const reason = `node ${node} cannot be found: ${result.cause}`
-      return waiting.map(({ id }) => ({ kind: "send-failed", id, reason }))
+      return sends.map(({ id }) => ({ kind: "send-failed", id, reason }))
     }
     const { address } = result
     this.#found.set(node, address)
-    return waiting.map(({ id, bytes }) => ({ kind: "send", id, hop: { kind: "node", node, address }, bytes }))
+    return sends.map(({ id, bytes }) => ({ kind: "send", id, hop: { kind: "node", node, address }, bytes }))
   }
 }

@@ -279,6 +279,7 @@ class Node implements CarillonNode {
         case "peer-down":
           this.#peers.down(effect.node)
           this.#tasks.push(() => this.#performHops(this.#hops.handle(effect), now))
+          this.#tasks.push(() => this.#tellSip({ kind: "node-lost", node: effect.node }, now))
           break
         case "configured":
           this.#configured(effect)

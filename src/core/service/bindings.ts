@@ -1,6 +1,6 @@
 import { FormatError } from "../kit/errors.ts"
 import type { Instant } from "../kit/time.ts"
-import { equalUris, parseUri } from "../sip/uri.ts"
+import { equalUris, parseUri, type SipUri } from "../sip/uri.ts"
 import type { Binding, EdgeBindings } from "./stores.ts"
 
 /** A binding that counts, and the Node-ID of the edge that says so. */
@@ -24,6 +24,35 @@ export function sameIdentity(a: string, b: string): boolean {
     return equalUris(parseUri(a.slice(CONTACT.length)), parseUri(b.slice(CONTACT.length)))
   } catch (error) {
     if (error instanceof FormatError) return false
+    throw error
+  }
+}
+
+/**
+ * Bindings of the phone whose Contact a dialog has as its remote target, the likeliest first. A phone that
+ * comes back by a new connection may name that connection's port, so the port does not count where only
+ * one phone can be meant.
+ */
+export function bindingsOfTarget(
+  bindings: readonly EffectiveBinding[],
+  target: string,
+): readonly EffectiveBinding[] {
+  const same = bindings.filter(({ contact }) => sameIdentity(CONTACT + contact, CONTACT + target))
+  const wanted = readSipUri(target)
+  if (wanted === undefined) return same
+  const alike = bindings.filter((binding) => {
+    const uri = binding.flow === undefined || same.includes(binding) ? undefined : readSipUri(binding.contact)
+    return uri !== undefined && equalUris({ ...uri, port: wanted.port }, wanted)
+  })
+  return alike.length === 1 ? [...same, ...alike] : same
+}
+
+function readSipUri(text: string): SipUri | undefined {
+  try {
+    const uri = parseUri(text)
+    return uri.kind === "sip" ? uri : undefined
+  } catch (error) {
+    if (error instanceof FormatError) return undefined
     throw error
   }
 }

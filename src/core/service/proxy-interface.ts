@@ -29,6 +29,7 @@ export type ProxyInput =
   | { readonly kind: "received"; readonly message: SipMessage; readonly flow: Flow }
   | { readonly kind: "send-failed"; readonly id: string; readonly reason: string }
   | { readonly kind: "flow-closed"; readonly flow: Flow }
+  | { readonly kind: "node-lost"; readonly node: string }
   | { readonly kind: "resolved"; readonly ticket: Ticket; readonly records: readonly DnsRecord[] | "failed" }
   /** Answers a request; a To tag is added where it lacks one. Ignored once the request has its final answer. */
   | { readonly kind: "answer"; readonly server: ServerKey; readonly response: SipResponse }

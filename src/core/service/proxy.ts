@@ -62,6 +62,7 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
       case "received":
       case "send-failed":
       case "flow-closed":
+      case "node-lost":
         this.#transact(input, now, out)
         break
       case "resolved":

@@ -19,14 +19,22 @@ const NO_DIALOG = new Set("ACK BYE CANCEL INFO MESSAGE OPTIONS PRACK PUBLISH REG
 
 export const hasToTag = (request: SipRequest): boolean => tagOf(toOf(request)) !== undefined
 
+/** The domain, and whether its SRV records lead to a listener of ours, and to others when we are dead. */
+export interface DomainRoute {
+  readonly name: string
+  leadsTo(listener: Listener): boolean
+}
+
 /** Makes the Record-Route values by which later requests of a dialog find their way. docs/ARCHITECTURE.md, "A call". */
 export class RecordRoutes {
   readonly #listeners: readonly Listener[]
   readonly #tokens: Tokens
+  readonly #domain: DomainRoute
 
-  constructor(listeners: readonly Listener[], tokens: Tokens) {
+  constructor(listeners: readonly Listener[], tokens: Tokens, domain: DomainRoute) {
     this.#listeners = listeners
     this.#tokens = tokens
+    this.#domain = domain
   }
 
   /**
@@ -53,7 +61,10 @@ export class RecordRoutes {
     return this.#uri(this.#tokens.out(callId), transportOf(to.uri), host, secure)
   }
 
-  /** An address of ours that the other side can reach: its transport, its family of addresses. */
+  /**
+   * An address of ours that the other side can reach: its transport, its family of addresses. The domain's
+   * name where that leads to us as well, so that a phone finds another node when this one is dead.
+   */
   #uri(token: string, transport: Transport, host: string, secure: boolean): string {
     const isIp6 = ipBytes(host)?.length === 16
     const matching = this.#listeners.filter((listener) => listener.transport === transport)
@@ -62,6 +73,9 @@ export class RecordRoutes {
       matching[0] ??
       this.#listeners[0]!
     const scheme = secure && transport !== "UDP" && transport !== "TCP" ? "sips" : "sip"
+    if (listener.transport === transport && this.#domain.leadsTo(listener))
+      // Without the transport, NAPTR records might send a phone that speaks UDP to TCP.
+      return `<${scheme}:${token}@${this.#domain.name}${parameterOf(transport, scheme) || byUdp(transport)};lr>`
     return `<${scheme}:${token}@${hostPort(listener.advertised, transport)}${parameterOf(transport, scheme)};lr>`
   }
 }
@@ -86,6 +100,8 @@ function parameterOf(transport: Transport, scheme: "sip" | "sips"): string {
   if (transport === "UDP" || (transport === "TLS" && scheme === "sips")) return ""
   return `;transport=${transport === "WSS" ? "ws" : transport.toLowerCase()}`
 }
+
+const byUdp = (transport: Transport): string => (transport === "UDP" ? ";transport=udp" : "")
 
 function transportOf(text: string): Transport {
   const uri = readUri(text)

@@ -47,7 +47,8 @@ const SERVICES: Readonly<Record<string, Transport>> = {
   "SIP+D2U": "UDP",
 }
 
-const SERVICE_NAMES = { UDP: "_sip._udp", TCP: "_sip._tcp", TLS: "_sips._tcp" } as const
+/** By what SRV records are asked for. RFC 3263 §4.1. */
+export const SERVICE_NAMES = { UDP: "_sip._udp", TCP: "_sip._tcp", TLS: "_sips._tcp" } as const
 
 type Usable = keyof typeof SERVICE_NAMES
 
@@ -150,7 +151,7 @@ function usableTransport(parameter: string | undefined, tls: boolean): Usable | 
   }
 }
 
-const withoutDot = (name: string) => (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase()
+export const withoutDot = (name: string) => (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase()
 
 interface Weighted {
   readonly priority: number

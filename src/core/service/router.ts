@@ -1,12 +1,13 @@
 import { NOTHING } from "../kit/machine.ts"
 import type { Instant } from "../kit/time.ts"
-import { fromOf } from "../sip/fields.ts"
+import { fromOf, toOf } from "../sip/fields.ts"
 import type { SipRequest } from "../sip/message.ts"
 import type { Authentication } from "./authentication.ts"
-import { mergeBindings } from "./bindings.ts"
+import { bindingsOfTarget, mergeBindings } from "./bindings.ts"
 import type { Call, Desk } from "./desk.ts"
 import type { Flows } from "./flows.ts"
 import { type Names, readUri } from "./names.ts"
+import type { Target } from "./proxy-interface.ts"
 import { repairStrictRoute, validateForwarding } from "./proxy-validation.ts"
 import type { Questions } from "./questions.ts"
 import { hasToTag } from "./record-route.ts"
@@ -16,7 +17,7 @@ import { isOwnRoute, takeOwnRoutes, type Unrouted } from "./routes.ts"
 import type { SipEffect, SipSettings } from "./sip-server-interface.ts"
 import type { Subscribers } from "./subscribers.ts"
 import type { Targets } from "./targets.ts"
-import type { Token, Tokens } from "./tokens.ts"
+import type { FlowToken, Token, Tokens } from "./tokens.ts"
 
 export interface RouterParts {
   readonly settings: SipSettings
@@ -93,11 +94,46 @@ export class Router {
           now,
         )
       case "failed":
-        // 430 is for proxies: RFC 5626 §11.5.
-        return desk.refuse(call, refuse(call.flow.node === undefined ? 480 : 430, "the flow has ended"), now)
       case "lost":
-        return desk.forward(call, [direct], now)
+        return this.#pastFlow(
+          call,
+          next === undefined,
+          this.#withoutFlow(call, token, place.kind, direct),
+          now,
+        )
     }
+  }
+
+  /** What is left where the phone has no other flow: its Contact, unless it was here and hung up itself. */
+  #withoutFlow(call: Call, token: FlowToken, place: "failed" | "lost", direct: Target): Target | Refusal {
+    const isHere = place === "failed" && token.kind === "stream"
+    // 430 is for proxies: RFC 5626 §11.5. Who hears it goes to the Contact.
+    if (isHere && call.flow.node !== undefined) return refuse(430, "the flow has ended")
+    if (isHere && this.#parts.tokens.isOfThisLife(token)) return refuse(480, "the flow has ended")
+    return direct
+  }
+
+  /**
+   * A flow on the path of a dialog has gone: with its edge, or with the connection. The phone may have
+   * registered by another since, at any node; a Contact that is the dialog's says so. DESIGN §6.
+   */
+  #pastFlow(call: Call, isLast: boolean, otherwise: Target | Refusal, now: Instant): readonly SipEffect[] {
+    const { names, questions, desk, targets, registrar } = this.#parts
+    const { request, flow } = call
+    const give = (later: Instant) =>
+      "hop" in otherwise ? desk.forward(call, [otherwise], later) : desk.refuse(call, otherwise, later)
+    const aor = isLast && hasToTag(request) ? names.aorOf(toOf(request).uri, flow.transport) : undefined
+    if (aor === undefined) return give(now)
+    return questions.findBindings(aor, now, (found, later) => {
+      if (found.kind === "unavailable") return give(later)
+      const bindings = bindingsOfTarget(mergeBindings(found.entries, later), request.uri)
+      const sets = bindings.map((binding) => targets.of(call, aor, [binding], true))
+      const tidied = sets.flatMap(({ gone }) => gone).flatMap((gone) => registrar.remove(gone, later))
+      const [target] = sets.flatMap((set) => set.targets)
+      if (target === undefined) return [...tidied, ...give(later)]
+      const fallback = "hop" in otherwise ? { fallback: otherwise } : {}
+      return [...tidied, ...desk.forward(call, [{ ...target, ...fallback }], later)]
+    })
   }
 
   /** A request on no path of ours: who sends it, and to whom? */

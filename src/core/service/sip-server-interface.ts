@@ -42,6 +42,8 @@ export type SipInput =
       /** The node that it was for, where it went to one by name: its address may have changed. */
       readonly node?: string
     }
+  /** A node of the fabric lives no more: what went to it and was not heard of goes another way. */
+  | { readonly kind: "node-lost"; readonly node: string }
   /** An empty list: the name has no such records. `failed`: no server answered. */
   | { readonly kind: "resolved"; readonly ticket: Ticket; readonly records: readonly DnsRecord[] | "failed" }
   | StoreAnswer

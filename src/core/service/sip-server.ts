@@ -9,9 +9,10 @@ import { parseMessage } from "../sip/parse.ts"
 import { SipParseError } from "../sip/parse-error.ts"
 import { makeResponse } from "../sip/respond.ts"
 import { serializeMessage } from "../sip/serialize.ts"
-import type { Flow } from "../sip/transport.ts"
+import type { Flow, Listener } from "../sip/transport.ts"
 import { Authentication } from "./authentication.ts"
 import type { Call, Desk } from "./desk.ts"
+import { DomainServices } from "./domain-services.ts"
 import { Flows } from "./flows.ts"
 import { loggable, Names, readUri } from "./names.ts"
 import { ProxyCore } from "./proxy.ts"
@@ -46,6 +47,7 @@ class Server implements SipServer, Desk {
   readonly #names: Names
   readonly #flows: Flows
   readonly #targets: Targets
+  readonly #services: DomainServices
   readonly #questions: Questions
   readonly #authentication: Authentication
   readonly #registrar: Registrar
@@ -61,13 +63,16 @@ class Server implements SipServer, Desk {
     const tokens = new Tokens(settings, random)
     this.#names = new Names(settings)
     this.#flows = new Flows(node, tokens, (prefix) => surroundings.nodeWithPrefix(prefix))
+    this.#services = new DomainServices({ domain, listeners, nextTicket })
+    const services = this.#services
+    const domainRoute = { name: domain, leadsTo: (listener: Listener) => services.leadTo(listener) }
     this.#targets = new Targets({
       node,
       domain,
       isAlive: (other) => surroundings.isAlive(other),
       tokens,
       flows: this.#flows,
-      recordRoutes: new RecordRoutes(listeners, tokens),
+      recordRoutes: new RecordRoutes(listeners, tokens, domainRoute),
     })
     this.#questions = new Questions(nextTicket)
     const subscribers = new Subscribers(this.#questions, (name, now) => this.#registrar.userIsGone(name, now))
@@ -96,7 +101,12 @@ class Server implements SipServer, Desk {
   }
 
   get deadline(): Instant {
-    return earliest(this.#proxy.deadline, this.#questions.deadline, this.#registrar.deadline)
+    return earliest(
+      this.#proxy.deadline,
+      this.#questions.deadline,
+      this.#registrar.deadline,
+      this.#services.deadline,
+    )
   }
 
   get statistics(): SipStatistics {
@@ -113,8 +123,10 @@ class Server implements SipServer, Desk {
         this.#flows.closed(input.flow)
         this.#registrar.flowClosed(input.flow, now)
         return this.#tellProxy(input, now)
-      case "send-failed":
       case "resolved":
+        return [...this.#services.handle(input, now), ...this.#tellProxy(input, now)]
+      case "send-failed":
+      case "node-lost":
         return this.#tellProxy(input, now)
       default:
         return this.#questions.answer(input, now)
@@ -127,6 +139,7 @@ class Server implements SipServer, Desk {
       ...this.#perform(this.#proxy.expire(now), now),
       ...this.#questions.expire(now),
       ...this.#registrar.expire(now),
+      ...this.#services.expire(now),
     ]
   }
 

@@ -100,6 +100,12 @@ export class ClientTransactions {
     }
   }
 
+  /** A node that takes its leave still relays what it has answered; what it has not, it may never have got. */
+  nodeLost(node: string, now: Instant, out: LayerEffect[]): void {
+    for (const client of [...(this.#byWay.get(wayOf({ kind: "node", node })) ?? [])])
+      if (client.progress === "calling") this.#break(client, "the node lives no more", now, out)
+  }
+
   expire(now: Instant, out: LayerEffect[]): void {
     for (let client = this.#deadlines.takeDue(now); client; client = this.#deadlines.takeDue(now)) {
       this.#apply(client, client.machine.expire(now), out)

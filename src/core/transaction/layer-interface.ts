@@ -10,6 +10,8 @@ export type LayerInput =
   /** The `send` of that id could not be carried out. Ids that are not the layer's are ignored. */
   | { readonly kind: "send-failed"; readonly id: string; readonly reason: string }
   | { readonly kind: "flow-closed"; readonly flow: Flow }
+  /** A node lives no more. What went to it and was answered, if only by a 100, is left to its timers. */
+  | { readonly kind: "node-lost"; readonly node: string }
   /** Starts a client transaction. `branch` is that of the request's top Via and names the transaction. */
   | { readonly kind: "start"; readonly branch: string; readonly request: SipRequest; readonly hop: Hop }
   /** Cancels an INVITE client transaction: at once, or as soon as a provisional response allows. RFC 3261 §9.1. */

@@ -309,3 +309,32 @@ describe("TransactionLayer, as client", () => {
     ])
   })
 })
+
+test("what went to a node that lives no more fails at once, unless something came back already", () => {
+  const layer = new TransactionLayer(new SeededRandom(1))
+  const toNode = (node: string): Hop => ({ kind: "node", node })
+  const start = (branch: string, node: string, method = "BYE") => {
+    const via = `SIP/2.0/TLS 192.0.2.1:6084;branch=${branch}`
+    const asked = request({ method, via, callId: branch })
+    layer.handle({ kind: "start", branch, request: asked, hop: toNode(node) }, at(0))
+    return asked
+  }
+  start("z9hG4bKunheard", "dead")
+  start("z9hG4bKelsewhere", "alive")
+  const ringing = start("z9hG4bKringing", "dead", "INVITE")
+  layer.handle(
+    { kind: "received", message: makeResponse(ringing, 180, undefined, { toTag: "b" }), flow: tcp },
+    at(1),
+  )
+  const effects = layer.handle({ kind: "node-lost", node: "dead" }, at(2))
+  const failed = effects.filter((effect) => effect.kind === "failed")
+  assert.deepEqual(failed, [
+    {
+      kind: "failed",
+      branch: "z9hG4bKunheard",
+      cause: "transport-failed",
+      heard: false,
+      reason: "the node lives no more",
+    },
+  ])
+})

@@ -55,6 +55,9 @@ export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
       case "flow-closed":
         this.#clients.flowClosed(input.flow, now, out)
         break
+      case "node-lost":
+        this.#clients.nodeLost(input.node, now, out)
+        break
       case "start":
         this.#clients.start(input.branch, input.request, input.hop, now, out)
         break
