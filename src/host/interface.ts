@@ -31,6 +31,8 @@ export interface HostSettings {
   readonly enrolment: ((request: EnrolmentHttpRequest) => Promise<EnrolmentHttpResponse>) | undefined
   /** File to append TLS secrets to (NSS key log), for Wireshark; undefined: none. */
   readonly keyLog: string | undefined
+  /** Name servers to ask, `192.0.2.1:53`; those of the system where it is not given. */
+  readonly nameServers?: readonly string[]
   /** PEM roots that SIP servers of other domains are verified with, besides those of the system. */
   readonly trustedRoots?: readonly string[]
   /** Told of a fault of our own, after it has been logged; stops the process where it is not given. */

@@ -65,7 +65,7 @@ class Host implements NodeHost {
       const bootstrap = mergeAddresses(settings.bootstrap, await peers.read())
       this.node.restore(changes)
       const ports = await openPorts(settings, systemClock, (input) => this.#loop.input(input))
-      this.#running = { store, peers, dns: createDns(), ports }
+      this.#running = { store, peers, dns: createDns(settings.nameServers), ports }
       this.#loop.begin({ kind: "start", bootstrap })
     } catch (cause) {
       await store.close()

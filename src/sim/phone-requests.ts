@@ -1,12 +1,14 @@
 import { type Address, formatAddress } from "../core/kit/address.ts"
 import type { Hashes } from "../core/kit/crypto.ts"
 import type { Random } from "../core/kit/random.ts"
+import type { Duration, Instant } from "../core/kit/time.ts"
 import { digestResponse, ha1 } from "../core/sip/digest.ts"
 import { topVia, valuesOf } from "../core/sip/fields.ts"
 import { Headers, NO_BODY, type SipRequest, type SipResponse } from "../core/sip/message.ts"
 import { parseNameAddress } from "../core/sip/name-address.ts"
 import type { Transport } from "../core/sip/transport.ts"
 import { branchOf, MAGIC_COOKIE } from "../core/sip/via.ts"
+import type { ServerKey } from "../core/transaction/layer-interface.ts"
 
 /** A request in the making: what stays the same when it has to be sent again with credentials. */
 export interface Draft {
@@ -29,6 +31,47 @@ export interface Dialog {
   readonly target: string
   readonly routes: readonly string[]
   readonly cseq: number
+}
+
+/** Of whoever asked, from the 2xx. RFC 3261 §12.1.2. */
+export const dialogOfCaller = (answer: SipResponse, sent: Draft): Dialog => ({
+  local: answer.headers.first("From")!,
+  remote: answer.headers.first("To")!,
+  target: remoteTarget(answer) ?? sent.uri,
+  routes: [...valuesOf(answer, "Record-Route")].reverse(),
+  cseq: sent.cseq,
+})
+
+/** Of whoever answered. RFC 3261 §12.1.1. */
+export const dialogOfCallee = (request: SipRequest, answer: SipResponse): Dialog => ({
+  local: answer.headers.first("To")!,
+  remote: request.headers.first("From")!,
+  target: remoteTarget(request) ?? "",
+  routes: valuesOf(request, "Record-Route"),
+  cseq: 1,
+})
+
+/** No answer came in time, or the request could not be sent. */
+export interface Silence {
+  readonly kind: "silence"
+  readonly status: 408 | 503
+}
+
+/** A call that has come in and waits to be answered. */
+export interface Ringing {
+  readonly server: ServerKey
+  readonly request: SipRequest
+  readonly toTag: string
+  readonly acceptAt: Instant
+}
+
+/** A 2xx of a phone that has no ACK yet. RFC 3261 §13.3.1.4. */
+export interface Unconfirmed {
+  readonly server: ServerKey
+  readonly response: SipResponse
+  repeatAt: Instant
+  interval: Duration
+  readonly giveUpAt: Instant
 }
 
 /** A request inside a dialog, with the dialog's CSeq. */

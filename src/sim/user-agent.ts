@@ -4,7 +4,7 @@ import type { Hashes } from "../core/kit/crypto.ts"
 import { type Machine, NOTHING } from "../core/kit/machine.ts"
 import type { Random } from "../core/kit/random.ts"
 import { after, type Duration, earliest, type Instant, milliseconds, NEVER } from "../core/kit/time.ts"
-import { callIdOf, contactsOf, cseqOf, fromOf, tagOf, toOf, valuesOf } from "../core/sip/fields.ts"
+import { callIdOf, contactsOf, cseqOf, fromOf, tagOf, toOf } from "../core/sip/fields.ts"
 import { type Headers, isFinal, type SipRequest, type SipResponse } from "../core/sip/message.ts"
 import { parseNameAddress } from "../core/sip/name-address.ts"
 import { parseMessage } from "../core/sip/parse.ts"
@@ -21,10 +21,15 @@ import {
   contactUri,
   type Dialog,
   type Draft,
+  dialogOfCallee,
+  dialogOfCaller,
   draftWithin,
+  type Ringing,
   remoteTarget,
   requestOf,
+  type Silence,
   tagged,
+  type Unconfirmed,
 } from "./phone-requests.ts"
 
 export interface UserAgentSettings extends Credentials {
@@ -52,6 +57,7 @@ export type UserAgentInput =
   /** REGISTER; 0 seconds removes, `everything` sends `Contact: *`. */
   | { readonly kind: "register"; readonly seconds: number; readonly everything?: boolean }
   | { readonly kind: "call"; readonly call: string; readonly target: string }
+  | { readonly kind: "re-invite"; readonly call: string }
   | { readonly kind: "hang-up"; readonly call: string }
 
 export type UserAgentEffect =
@@ -61,6 +67,8 @@ export type UserAgentEffect =
   | { readonly kind: "ringing"; readonly call: string; readonly caller: string }
   /** The final answer to a call of ours; 408 where none came, 503 where it could not be sent. */
   | { readonly kind: "call-answered"; readonly call: string; readonly status: number }
+  /** The final answer to an INVITE within a call. */
+  | { readonly kind: "re-invited"; readonly call: string; readonly status: number }
   /** The ACK for our 2xx came: the call stands at our end. */
   | { readonly kind: "call-confirmed"; readonly call: string }
   | {
@@ -70,34 +78,12 @@ export type UserAgentEffect =
       readonly status: number
     }
 
-/** No answer came in time, or the request could not be sent. */
-interface Silence {
-  readonly kind: "silence"
-  readonly status: 408 | 503
-}
-
 /** A request of ours that may yet be challenged. */
 interface Asked {
   readonly draft: Draft
   readonly attempts: number
   /** `outcome` where no answer came: the status that stands for that. The draft is the one that was answered. */
   readonly done: (outcome: SipResponse | Silence, draft: Draft) => readonly UserAgentEffect[]
-}
-
-interface Ringing {
-  readonly server: ServerKey
-  readonly request: SipRequest
-  readonly toTag: string
-  readonly acceptAt: Instant
-}
-
-/** A 2xx of ours that has no ACK yet. RFC 3261 §13.3.1.4. */
-interface Unconfirmed {
-  readonly server: ServerKey
-  readonly response: SipResponse
-  repeatAt: Instant
-  interval: Duration
-  readonly giveUpAt: Instant
 }
 
 const T1 = milliseconds(500)
@@ -145,6 +131,8 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
         return this.#register(input.seconds, input.everything === true, now)
       case "call":
         return this.#call(input.call, input.target, now)
+      case "re-invite":
+        return this.#reInvite(input.call, now)
       case "hang-up":
         return this.#hangUp(input.call, now)
     }
@@ -223,13 +211,7 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
   #called(call: string, outcome: SipResponse | Silence, sent: Draft): readonly UserAgentEffect[] {
     const answered: UserAgentEffect = { kind: "call-answered", call, status: outcome.status }
     if (outcome.kind === "silence" || outcome.status >= 300) return [answered]
-    const dialog: Dialog = {
-      local: outcome.headers.first("From")!,
-      remote: outcome.headers.first("To")!,
-      target: remoteTarget(outcome) ?? sent.uri,
-      routes: [...valuesOf(outcome, "Record-Route")].reverse(),
-      cseq: sent.cseq,
-    }
+    const dialog = dialogOfCaller(outcome, sent)
     const ack = requestOf(this.settings, draftWithin(dialog, call, "ACK"))
     this.#dialogs.set(call, { ...dialog, ack })
     return [this.#send(ack), answered]
@@ -299,7 +281,11 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
       const answer = this.#respond(server, makeResponse(request, status), now)
       return known ? [...answer, { kind: "call-ended", call, by: "them", status }] : answer
     }
-    const inDialog = this.#dialogs.has(call)
+    const dialog = this.#dialogs.get(call)
+    const inDialog = dialog !== undefined
+    // RFC 3261 §12.2.2: an INVITE within a call may say that its sender has moved.
+    if (dialog !== undefined && request.method === "INVITE")
+      this.#dialogs.set(call, { ...dialog, target: remoteTarget(request) ?? dialog.target })
     const status = request.method === "OPTIONS" || inDialog ? 200 : 501
     return this.#respond(server, makeResponse(request, status, undefined, this.#contactHeader()), now)
   }
@@ -337,13 +323,7 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     const response = makeResponse(request, 200, undefined, { toTag, ...this.#contactHeader() })
     const giveUpAt = after(now, PATIENCE)
     this.#unconfirmed.set(call, { server, response, repeatAt: after(now, T1), interval: T1, giveUpAt })
-    this.#dialogs.set(call, {
-      local: response.headers.first("To")!,
-      remote: request.headers.first("From")!,
-      target: remoteTarget(request) ?? "",
-      routes: valuesOf(request, "Record-Route"),
-      cseq: 1,
-    })
+    this.#dialogs.set(call, dialogOfCallee(request, response))
     return this.#respond(server, response, now)
   }
 
@@ -364,6 +344,23 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
   #confirmed(ack: SipRequest): readonly UserAgentEffect[] {
     const call = callIdOf(ack)
     return this.#unconfirmed.delete(call) ? [{ kind: "call-confirmed", call }] : NOTHING
+  }
+
+  /** RFC 3261 §14.1. */
+  #reInvite(call: string, now: Instant): readonly UserAgentEffect[] {
+    const dialog = this.#dialogs.get(call)
+    if (dialog === undefined) return [{ kind: "re-invited", call, status: 481 }]
+    const next = { ...dialog, cseq: dialog.cseq + 1 }
+    this.#dialogs.set(call, next)
+    const contact = this.#contactHeader().headers.map(({ name, value }) => [name, value] as const)
+    return this.#ask({ ...draftWithin(next, call, "INVITE"), extra: contact }, now, (outcome, sent) => {
+      const told: UserAgentEffect = { kind: "re-invited", call, status: outcome.status }
+      if (outcome.kind === "silence" || outcome.status >= 300) return [told]
+      const answered = { ...next, target: remoteTarget(outcome) ?? next.target, cseq: sent.cseq }
+      const ack = requestOf(this.settings, draftWithin(answered, call, "ACK"))
+      this.#dialogs.set(call, { ...answered, ack })
+      return [this.#send(ack), told]
+    })
   }
 
   #hangUp(call: string, now: Instant): readonly UserAgentEffect[] {

@@ -191,6 +191,7 @@ async function buildHost(
     enrolment,
     keyLog: options.keyLog,
     udp: options.udp,
+    ...(options.nameServers === undefined ? {} : { nameServers: options.nameServers }),
     log,
     count: (effect) => metrics.count(effect),
     health: (health) => watch.tell(health),

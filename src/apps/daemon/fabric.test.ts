@@ -30,6 +30,7 @@ function options(name: string, others: Partial<UpOptions> = {}): UpOptions {
     join: undefined,
     host: "127.0.0.1",
     advertise: undefined,
+    nameServers: undefined,
     sipPort: 0,
     sipsPort: 0,
     reloadPort: 0,

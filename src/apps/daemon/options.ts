@@ -18,6 +18,8 @@ export interface UpOptions {
   readonly reloadPort: number
   readonly httpPort: number
   readonly httpHost: string | undefined
+  /** IP literals, with a port where it is not 53; undefined: those of the system. */
+  readonly nameServers: readonly string[] | undefined
   readonly roles: readonly string[] | undefined
   readonly site: string | undefined
   readonly rack: string | undefined

@@ -53,6 +53,11 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
       { name: "sips-port", value: "<port>", help: "SIP over TLS (default: 5061)" },
       { name: "reload-port", value: "<port>", help: "other nodes, over TLS (default: 6084)" },
       { name: "http-port", value: "<port>", help: "status page, control API, metrics (default: 8080)" },
+      {
+        name: "name-servers",
+        value: "<address,…>",
+        help: "name servers to ask, 192.0.2.1 or 192.0.2.1:53 (default: the system's)",
+      },
       { name: "http-host", value: "<address>", help: "address of the HTTP port (default: loopback only)" },
     ],
   },

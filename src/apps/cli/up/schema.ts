@@ -104,6 +104,14 @@ const readNetworks = readList(network, "is no network; write it like 192.0.2.0/2
 /** An empty list looks like an accident, so that nobody is trusted by a word only. */
 const networks = reading((given) => (words(given).join() === "none" ? { value: [] } : readNetworks(given)))
 
+/** With a port where it is not 53; IPv6 in brackets then. */
+function nameServer(word: string): string | undefined {
+  const [, host, number] =
+    /^(?:\[?(.+?)\]?)(?::(\d{1,5}))?$/.exec(isIP(word) === 6 ? `[${word}]` : word) ?? []
+  if (host === undefined || isIP(host) === 0 || Number(number ?? 53) > 65_535) return undefined
+  return word
+}
+
 const ALGORITHMS = { md5: "MD5", "sha-256": "SHA-256" } as const
 
 const algorithm = (word: string) => ALGORITHMS[word.toLowerCase() as keyof typeof ALGORITHMS]
@@ -127,6 +135,10 @@ export const UpSettings = z.object({
   reloadPort: port.default(6084),
   httpPort: port.default(8080),
   httpHost: address.optional(),
+  nameServers: list(
+    nameServer,
+    "is no address of a name server; write one such as 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:53",
+  ).optional(),
   tlsCert: text.optional(),
   tlsKey: text.optional(),
   digest: list<"MD5" | "SHA-256">(algorithm, "is no digest algorithm; write md5, sha-256 or both").default([

@@ -75,6 +75,11 @@ host: "[::1]"
   assert.deepEqual(trusted, ["192.0.2.0/24", "2001:db8::/32"])
   assert.deepEqual(digest, ["MD5", "SHA-256"])
   assert.equal(host, "::1")
+  const { nameServers } = await readUpOptions(
+    { nameServers: "192.0.2.1,192.0.2.2:5353 2001:db8::1 [::1]:53" },
+    {},
+  )
+  assert.deepEqual(nameServers, ["192.0.2.1", "192.0.2.2:5353", "2001:db8::1", "[::1]:53"])
   const { roles: fromText } = await readUpOptions({}, { CARILLON_ROLES: "registrar,proxy" })
   assert.deepEqual(fromText, ["registrar", "proxy"])
 })
@@ -89,6 +94,10 @@ test("a bad setting is named with its place, its value and what to write", async
   assert.match(await refusal({ domain: "exa mple" }), /^--domain: "exa mple" is no SIP domain/)
   assert.match(await refusal({ log: "xml" }), /^--log: "xml" is not known; write plain, json$/)
   assert.match(await refusal({ trusted: "10.0.0.0/40" }), /holds "10\.0\.0\.0\/40", which is no network/)
+  assert.match(
+    await refusal({ nameServers: "192.0.2.1 ns.example" }),
+    /^--name-servers: .*holds "ns\.example", which is no address of a name server/,
+  )
   assert.match(await refusal({ tlsCert: "a.pem" }), /--tls-cert is given without --tls-key/)
 })
 

@@ -43,6 +43,7 @@ const ABSENT = {
   join: undefined,
   advertise: undefined,
   httpHost: undefined,
+  nameServers: undefined,
   roles: undefined,
   site: undefined,
   rack: undefined,
