@@ -19,6 +19,9 @@ interface Pending {
   readonly timer: Appointment
 }
 
+/** `in-progress`: the other end attaches to us itself, and its Attach is the one to be answered. */
+type Outcome = "agreed" | "in-progress" | "failed"
+
 export interface AttachingEvents {
   unreachable(peer: NodeId): void
   /** `peer` asks for our Update. */
@@ -63,9 +66,9 @@ export class Attaching {
     }
     this.#pending.set(peer, pending)
     const known = via !== undefined && this.#links.to(via) ? via : undefined
-    this.#ask({ kind: "node", node: peer, via: known }, (isAgreed) => {
-      if (isAgreed) pending.isAgreed = true
-      else this.#fail(peer, pending)
+    this.#ask({ kind: "node", node: peer, via: known }, (outcome) => {
+      if (outcome === "agreed") pending.isAgreed = true
+      else if (outcome === "failed") this.#fail(peer, pending)
     })
   }
 
@@ -103,7 +106,7 @@ export class Attaching {
     this.#links.dial(address, node)
   }
 
-  #ask(to: Target, done: (isAgreed: boolean) => void): void {
+  #ask(to: Target, done: (outcome: Outcome) => void): void {
     this.#requests.ask({
       to,
       body: { kind: "attach-req", ...this.#offer("passive", true) },
@@ -112,9 +115,10 @@ export class Attaching {
         if (reply.kind === "answered" && reply.received.body.kind === "attach-ans") {
           const address = addressOf(reply.received.body.candidates)
           if (address) this.#links.learnAddress(reply.received.node, address)
-          return done(true)
+          return done("agreed")
         }
-        done(reply.kind === "refused" && reply.error === "Error_In_Progress")
+        const isOurTurn = reply.kind === "refused" && reply.error === "Error_In_Progress"
+        done(isOurTurn ? "in-progress" : "failed")
       },
     })
   }
