@@ -20,6 +20,20 @@ scenario(
 )
 
 scenario(
+  "a peer that falls silent is off the routes of all in 3 s, in a small farm",
+  { nodes: 10, seeds: 4 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    world.run(seconds(2))
+    const [victim] = world.shuffle(world.hosts)
+    victim!.crash("silent")
+    world.run(seconds(3))
+    for (const { host, node } of living(world))
+      assert.ok(!node.status(world.now).nodes.some(({ node: id }) => id === victim!.nodeId), host)
+  },
+)
+
+scenario(
   "whatever is asked in the moment in which two peers fall silent is answered in 3 s",
   { nodes: 12, seeds: 4 },
   (world) => {

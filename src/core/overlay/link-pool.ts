@@ -52,6 +52,8 @@ const NEIGHBOR_IDLE = milliseconds(500)
 /** So many neighbors on each side are watched so closely; a wide ring has more, which would cost too much. */
 const WATCHED = 3
 const OTHER_IDLE = seconds(30)
+/** Where there are no more links than that, all are watched as those to neighbors are: it costs half a percent of a core. */
+const FEW = 12
 /** How long a second link to a node still brings what is in flight. */
 const GRACE = seconds(2)
 
@@ -289,7 +291,8 @@ export class LinkPool {
         this.close(link, "it does not answer any more")
         continue
       }
-      const idle = neighbors.has(link.node) ? NEIGHBOR_IDLE : OTHER_IDLE
+      const isWatched = this.#byNode.size <= FEW || neighbors.has(link.node)
+      const idle = isWatched ? NEIGHBOR_IDLE : OTHER_IDLE
       const jittered = (idle * (0.8 + 0.4 * settings.random.next())) as Duration
       if (silentSince > now && after(link.heard, jittered) <= now) this.#events.probe(link)
     }

@@ -6,6 +6,8 @@ import { COPIES } from "./records.ts"
 
 /** After so long the copies that a change of the ring calls for have been made, hold-down and all. */
 const SETTLED = seconds(30)
+/** So long it may be ourselves who have lost sight of a peer that lives. */
+const GONE = seconds(60)
 
 /**
  * Which holders of a record have held it since before the ring last changed. A peer that has come into a place
@@ -43,7 +45,10 @@ export class Newcomers {
   }
 
   #forget(): void {
-    for (const times of [this.#came, this.#went])
-      for (const [node, at] of times) if (this.#fabric.now > after(at, SETTLED)) times.delete(node)
+    for (const [times, span] of [
+      [this.#came, SETTLED],
+      [this.#went, GONE],
+    ] as const)
+      for (const [node, at] of times) if (this.#fabric.now > after(at, span)) times.delete(node)
   }
 }
