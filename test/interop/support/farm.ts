@@ -5,14 +5,14 @@ import { Program, removeDirectory, runToEnd, temporaryDirectory } from "./progra
 /** Not the standard ports, so that tests run beside a node somebody has up. */
 export const PORTS = { sip: 15_060, sips: 15_061, reload: 16_084, http: 18_080 } as const
 
-const CARILLON = resolve("bin/carillon")
-
 /** A node as its operator runs it: the real command, on an address of its own. */
 export class FarmNode {
   readonly host: string
   readonly data: string
   readonly http: string
   program: Program | undefined
+  /** The checkout whose `bin/carillon` it runs, and commands to it. */
+  build = resolve(".")
   readonly #extra: readonly string[]
   readonly #environment: NodeJS.ProcessEnv
 
@@ -24,13 +24,17 @@ export class FarmNode {
     this.#environment = environment
   }
 
+  get #carillon(): string {
+    return join(this.build, "bin/carillon")
+  }
+
   /** Starts it and waits until it says it is ready. */
   async up(...options: readonly string[]): Promise<void> {
     const args = ["up", "--data", this.data, "--host", this.host, "--log-level", "info"]
     const ports = Object.entries(PORTS).flatMap(([name, port]) => [`--${name}-port`, String(port)])
     this.program = new Program(
       `node ${this.host}`,
-      CARILLON,
+      this.#carillon,
       [...args, ...ports, ...this.#extra, ...options],
       this.#environment,
     )
@@ -45,7 +49,7 @@ export class FarmNode {
 
   /** A command to this node, such as `carillon status --json`. */
   run(...args: readonly string[]) {
-    return runToEnd(CARILLON, [...args, "--http", this.http, "--data", this.data])
+    return runToEnd(this.#carillon, [...args, "--http", this.http, "--data", this.data])
   }
 
   /** A command that has to succeed; gives what it printed. */
@@ -58,7 +62,13 @@ export class FarmNode {
 
   /** The same without holding up what else this process does. */
   async ask(...args: readonly string[]): Promise<string> {
-    const program = new Program(args.join(" "), CARILLON, [...args, "--http", this.http, "--data", this.data])
+    const program = new Program(args.join(" "), this.#carillon, [
+      ...args,
+      "--http",
+      this.http,
+      "--data",
+      this.data,
+    ])
     const code = await program.exited
     if (code !== 0)
       throw new Error(`carillon ${args.join(" ")} on ${this.host} ended with ${code}: ${program.output}`)
@@ -104,8 +114,8 @@ export class Farm {
     this.#prefix = prefix
   }
 
-  /** The first node makes the fabric, every further one joins by an invite of `inviter`. */
-  async add(inviter = this.nodes[0]): Promise<FarmNode> {
+  /** The first node makes the fabric, every further one joins by an invite of `inviter`. `build`: another than this one. */
+  async add(inviter = this.nodes[0], build?: string): Promise<FarmNode> {
     const number = this.nodes.length + 1
     const node = new FarmNode(
       `${this.#prefix}.${number}`,
@@ -113,6 +123,7 @@ export class Farm {
       this.#extra,
       this.#environment,
     )
+    if (build !== undefined) node.build = build
     this.nodes.push(node)
     if (inviter === undefined) await node.up("--domain", this.domain)
     else await node.up("--join", (await inviter.ask("invite", "--node")).trim())
