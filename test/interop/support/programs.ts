@@ -77,7 +77,8 @@ export class Program {
         this.exitCode = 127
         resolve(127)
       })
-      this.child.on("exit", (code, signal) => {
+      // Not at "exit": on a busy machine what it said last is still to be read then.
+      this.child.on("close", (code, signal) => {
         running.delete(this.child)
         this.exitCode = code ?? (signal === null ? 1 : 128)
         resolve(this.exitCode)
