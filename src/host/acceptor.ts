@@ -1,5 +1,6 @@
 import { createServer, type Socket } from "node:net"
 import type { Address } from "../core/kit/address.ts"
+import type { TlsMaterial } from "./interface.ts"
 import { listenTcp, type PortName, plainHost } from "./listen.ts"
 
 export interface AcceptorSettings {
@@ -18,6 +19,21 @@ export interface Acceptor {
   /** Listens no longer, and cuts every connection. */
   close(): Promise<void>
 }
+
+/** One whose certificate can be renewed: for handshakes from then on. */
+export interface RenewableAcceptor extends Acceptor {
+  renew(material: TlsMaterial): void
+}
+
+/** The same acceptor, with that way of taking a new certificate. */
+export const renewable = (acceptor: Acceptor, renew: RenewableAcceptor["renew"]): RenewableAcceptor => ({
+  port: acceptor.port,
+  get open() {
+    return acceptor.open
+  },
+  close: () => acceptor.close(),
+  renew,
+})
 
 /** A TCP listener that bounds how many connections there are, in all and from one source. */
 export async function openAcceptor(settings: AcceptorSettings): Promise<Acceptor> {

@@ -80,6 +80,7 @@ describe("certificates", () => {
       "",
       [{ type: "dns", value: "example.org" }],
       now,
+      NODE_LIFE,
     )
     refused(phone, /subject|SubjectAltName/)
     refused(root.certificate, /names a subject/)

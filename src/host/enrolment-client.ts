@@ -9,8 +9,8 @@ import { CONFIGURATION_TYPE, parseConfiguration } from "../core/reload/configura
 import { verifyConfiguration } from "../core/reload/configuration-signature.ts"
 import type { PhoneNames } from "./authority.ts"
 import { loadIdentity } from "./cryptography.ts"
+import { CERTIFICATE_TYPE, ENROLMENT_PATHS, PROBLEM_HEADER, REQUEST_TYPE } from "./enrolment-answers.ts"
 import { type EnrolmentTrust, exchange, type HttpsResponse } from "./enrolment-https.ts"
-import { CERTIFICATE_TYPE, ENROLMENT_PATHS, PROBLEM_HEADER, REQUEST_TYPE } from "./enrolment-server.ts"
 import { hostName } from "./general-name.ts"
 import type { TlsMaterial } from "./interface.ts"
 import type { FabricKey, Invite } from "./invite.ts"
@@ -79,7 +79,8 @@ export async function requestPhoneCertificate(
   })
 }
 
-async function firstAnswering<T>(
+/** Asks one enrolment node after the other; what an enrolment node of the overlay refuses is final. */
+export async function firstAnswering<T>(
   addresses: readonly Address[],
   attempt: (address: Address) => Promise<T>,
 ): Promise<T> {
@@ -123,7 +124,8 @@ async function enrolAt(address: Address, plan: EnrolmentPlan): Promise<Enrolled>
   return { address, root, identity, configuration, document, fabricKeys, fabricTls }
 }
 
-async function fetchConfiguration(address: Address, trust: EnrolmentTrust) {
+/** The document that an enrolment node hands out, verified under the root that it proved to stand under. */
+export async function fetchConfiguration(address: Address, trust: EnrolmentTrust) {
   const response = await exchange(address, trust, {
     method: "GET",
     path: ENROLMENT_PATHS.configuration,
@@ -196,7 +198,13 @@ export function parseFabricKeys(text: string): readonly FabricKey[] | undefined 
   }
 }
 
-function readIdentity(key: string, der: Uint8Array, cryptography: Cryptography, address: Address): Identity {
+/** Our key with the certificate that an enrolment node issued for it. */
+export function readIdentity(
+  key: string,
+  der: Uint8Array,
+  cryptography: Cryptography,
+  address?: Address,
+): Identity {
   try {
     return loadIdentity(key, der, cryptography)
   } catch (cause) {
@@ -216,8 +224,12 @@ const REMEDIES: Readonly<Partial<Record<MembershipProblem, string>>> = {
 }
 
 /** The response, if it is 200; otherwise throws what the enrolment node has against us. */
-function accepted(response: HttpsResponse, address: Address, overlay: string): HttpsResponse {
+export function accepted(response: HttpsResponse, address: Address, overlay: string): HttpsResponse {
   if (response.status === 200) return response
+  if (response.status === 503) {
+    const cause = fromUtf8(response.body) ?? "no cause"
+    throw new MembershipError("unreachable", `${formatAddress(address)} cannot serve enrolment now: ${cause}`)
+  }
   const problem = (response.headers[PROBLEM_HEADER] ?? "") as MembershipProblem
   const token = (fromUtf8(response.body) ?? "").slice(0, 64)
   const remedy = REMEDIES[problem]
@@ -228,8 +240,8 @@ function accepted(response: HttpsResponse, address: Address, overlay: string): H
   )
 }
 
-const untrusted = (address: Address, reason: string): MembershipError =>
+const untrusted = (address: Address | undefined, reason: string): MembershipError =>
   new MembershipError(
     "untrusted",
-    `${formatAddress(address)} cannot be trusted to enrol this node: ${reason}`,
+    `${address === undefined ? "the enrolment node" : formatAddress(address)} cannot be trusted to enrol this node: ${reason}`,
   )

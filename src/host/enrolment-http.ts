@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { TLSSocket } from "node:tls"
 import { formatAddress } from "../core/kit/address.ts"
 import { count, log } from "../core/kit/log.ts"
-import { PROBLEM_HEADER } from "./enrolment-server.ts"
+import { PROBLEM_HEADER } from "./enrolment-answers.ts"
 import type { EnrolmentHttpRequest, EnrolmentHttpResponse, HostSettings } from "./interface.ts"
 import { HOST_LIMITS } from "./limits.ts"
 import { remoteOf } from "./listen.ts"

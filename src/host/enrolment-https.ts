@@ -3,7 +3,7 @@ import { type IncomingMessage, request as startRequest } from "node:http"
 import { connect, type TLSSocket } from "node:tls"
 import type { Cryptography } from "../core/identity/certificate.ts"
 import { ENROLMENT, hasRole } from "../core/identity/roles.ts"
-import { judgeCertificate } from "../core/identity/trust.ts"
+import { judgeCertificate, type Trust } from "../core/identity/trust.ts"
 import { type Address, formatAddress } from "../core/kit/address.ts"
 import { FormatError } from "../core/kit/errors.ts"
 import { type Instant, seconds } from "../core/kit/time.ts"
@@ -32,6 +32,10 @@ export interface HttpsRequest {
   readonly body: Uint8Array
   /** The certificate to show. */
   readonly client?: TlsMaterial
+  /** The longest answer; default: 2 MiB. */
+  readonly mostBytes?: number
+  /** Default: a node with the role enrolment has to answer, and any one will do. */
+  readonly expects?: "any-node"
 }
 
 export interface HttpsResponse {
@@ -54,7 +58,7 @@ export async function exchange(
 ): Promise<HttpsResponse> {
   const socket = await dial(address, request.client)
   try {
-    const root = proveEnrolmentNode(socket, address, trust)
+    const root = proveEnrolmentNode(socket, address, trust, request.expects === undefined)
     return { ...(await ask(socket, address, trust.overlay, request)), root }
   } finally {
     socket.destroy()
@@ -85,7 +89,12 @@ function dial(address: Address, client: TlsMaterial | undefined): Promise<TLSSoc
   })
 }
 
-function proveEnrolmentNode(socket: TLSSocket, address: Address, trust: EnrolmentTrust): Uint8Array {
+function proveEnrolmentNode(
+  socket: TLSSocket,
+  address: Address,
+  trust: EnrolmentTrust,
+  isToEnrol: boolean,
+): Uint8Array {
   const { cryptography, overlay, rootFingerprint, now } = trust
   const place = formatAddress(address)
   const leaf = socket.getPeerX509Certificate()
@@ -97,7 +106,12 @@ function proveEnrolmentNode(socket: TLSSocket, address: Address, trust: Enrolmen
         "check the address, or make a new invite on a node of that overlay",
     )
   }
-  const problem = judgeServer(cryptography, leaf.raw, overlay, root, now)
+  const problem = judgeServer(
+    cryptography,
+    leaf.raw,
+    { overlay, roots: [root], now, badNodes: [] },
+    isToEnrol,
+  )
   if (problem === undefined) return root
   throw new MembershipError("untrusted", `${place} cannot be trusted to enrol this node: ${problem}`)
 }
@@ -105,16 +119,16 @@ function proveEnrolmentNode(socket: TLSSocket, address: Address, trust: Enrolmen
 function judgeServer(
   cryptography: Cryptography,
   leaf: Uint8Array,
-  overlay: string,
-  root: Uint8Array,
-  now: Instant,
+  trust: Trust,
+  isToEnrol: boolean,
 ): string | undefined {
   try {
     const certificate = cryptography.readCertificate(leaf)
-    const problem = judgeCertificate(cryptography, certificate, { overlay, roots: [root], now, badNodes: [] })
-    return (
-      problem ?? (hasRole(certificate, ENROLMENT) ? undefined : "it is a node without the role enrolment")
-    )
+    const problem = judgeCertificate(cryptography, certificate, trust)
+    if (problem !== undefined) return problem
+    return isToEnrol && !hasRole(certificate, ENROLMENT)
+      ? "it is a node without the role enrolment"
+      : undefined
   } catch (cause) {
     if (cause instanceof FormatError) return cause.message
     throw cause
@@ -133,7 +147,7 @@ function ask(
   socket: TLSSocket,
   address: Address,
   host: string,
-  { method, path, headers, body }: HttpsRequest,
+  { method, path, headers, body, mostBytes = MOST_BYTES }: HttpsRequest,
 ): Promise<Omit<HttpsResponse, "root">> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => socket.destroy(new Error("no answer")), EXCHANGE_TIMEOUT)
@@ -150,7 +164,7 @@ function ask(
     })
     outgoing.once("error", fail)
     outgoing.once("response", (response) => {
-      readAll(response).then((bytes) => {
+      readAll(response, mostBytes).then((bytes) => {
         clearTimeout(timer)
         resolve({ status: response.statusCode ?? 0, headers: plainHeaders(response), body: bytes })
       }, fail)
@@ -159,12 +173,12 @@ function ask(
   })
 }
 
-async function readAll(response: IncomingMessage): Promise<Uint8Array> {
+async function readAll(response: IncomingMessage, mostBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of response as AsyncIterable<Uint8Array>) {
     size += chunk.length
-    if (size > MOST_BYTES) throw new Error(`it sends more than ${MOST_BYTES} bytes`)
+    if (size > mostBytes) throw new Error(`it sends more than ${mostBytes} bytes`)
     chunks.push(chunk)
   }
   return Uint8Array.from(Buffer.concat(chunks))

@@ -1,6 +1,6 @@
-import { createSecureContext, createServer, type TLSSocket } from "node:tls"
+import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls"
 import { type Address, formatAddress } from "../core/kit/address.ts"
-import { type Acceptor, openAcceptor } from "./acceptor.ts"
+import { openAcceptor, type RenewableAcceptor, renewable } from "./acceptor.ts"
 import { type Cancel, type Dialled, dialTls } from "./dial.ts"
 import type { EnrolmentHttp } from "./enrolment-http.ts"
 import type { FabricTrust } from "./fabric-trust.ts"
@@ -28,17 +28,14 @@ export interface FabricPortSettings {
  * The RELOAD port: one TLS listener for links, SIP between nodes, and enrolment, told apart by ALPN.
  * A client that names no protocol is a RELOAD node, since RFC 6940 §6.6 knows no ALPN.
  */
-export function openFabricPort(settings: FabricPortSettings): Promise<Acceptor> {
+export async function openFabricPort(settings: FabricPortSettings): Promise<RenewableAcceptor> {
   const { bind, material, trust, enrolment, refused } = settings
   const offered: readonly string[] = Object.values(FABRIC_PROTOCOLS).filter(
     (protocol) => protocol !== FABRIC_PROTOCOLS.enrolment || enrolment !== undefined,
   )
   const server = createServer(
     {
-      ...TLS_VERSIONS,
-      cert: material.certificate,
-      key: material.key,
-      ca: [...trust.rootsPem],
+      ...showing(material, trust),
       requestCert: true,
       rejectUnauthorized: false, // The overlay judges links, `trust` judges SIP, enrolment needs none.
       handshakeTimeout: HOST_LIMITS.streams.handshakeTimeout,
@@ -51,14 +48,22 @@ export function openFabricPort(settings: FabricPortSettings): Promise<Acceptor> 
     socket.destroy()
     refused("tls", remoteOf(socket), cause.message)
   })
-  return openAcceptor({
+  const acceptor = await openAcceptor({
     name: "reload",
     bind,
     limits: HOST_LIMITS.links,
     accepted: (socket) => server.emit("connection", socket),
     refused: (cause) => refused(cause, bind, "the connection was closed unheard"),
   })
+  return renewable(acceptor, (fresh) => server.setSecureContext(showing(fresh, trust)))
 }
+
+const showing = (material: TlsMaterial, trust: FabricTrust): SecureContextOptions => ({
+  ...TLS_VERSIONS,
+  cert: material.certificate,
+  key: material.key,
+  ca: [...trust.rootsPem],
+})
 
 function route(settings: FabricPortSettings, socket: TLSSocket, remote: Address): void {
   const { enrolment, trust, refused } = settings
@@ -85,6 +90,8 @@ function route(settings: FabricPortSettings, socket: TLSSocket, remote: Address)
 export interface FabricDialler {
   /** As a RELOAD node; whoever answers is the overlay's to judge. */
   link(address: Address, done: (result: Dialled<TLSSocket>) => void): Cancel
+  /** What to show from now on. */
+  renew(material: TlsMaterial): void
   /** For SIP; fails where it is not `node`, by a certificate of the fabric, that answers. */
   sip(node: string, address: Address, done: (result: Dialled<TLSSocket>) => void): Cancel
 }
@@ -95,15 +102,13 @@ export function createFabricDialler(
   trust: FabricTrust,
   keyLog: KeyLog,
 ): FabricDialler {
-  const secureContext = createSecureContext({
-    ...TLS_VERSIONS,
-    cert: material.certificate,
-    key: material.key,
-    ca: [...trust.rootsPem],
-  })
+  let secureContext = createSecureContext(showing(material, trust))
   const dial = (protocol: string, address: Address, done: (result: Dialled<TLSSocket>) => void) =>
     dialTls(address, { secureContext, rejectUnauthorized: false, ALPNProtocols: [protocol] }, keyLog, done)
   return {
+    renew: (fresh) => {
+      secureContext = createSecureContext(showing(fresh, trust))
+    },
     link: (address, done) => dial(FABRIC_PROTOCOLS.reload, address, done),
     sip: (node, address, done) =>
       dial(FABRIC_PROTOCOLS.sip, address, (result) => {

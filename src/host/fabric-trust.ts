@@ -25,7 +25,7 @@ export function createFabricTrust(
   material: TlsMaterial,
   cryptography: Cryptography,
   clock: Clock,
-  badNodes: readonly NodeId[] = [],
+  badNodes: () => readonly NodeId[] = () => [],
 ): FabricTrust {
   const [leaf] = readPemCertificates(material.certificate)
   const roots = rootsOf(material.certificate)
@@ -41,7 +41,7 @@ export function createFabricTrust(
         overlay,
         roots,
         now: clock(),
-        badNodes,
+        badNodes: badNodes(),
       })
       const [node] = certificate.nodeIds
       if (reason !== undefined || node === undefined)

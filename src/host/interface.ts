@@ -1,7 +1,9 @@
+import type { Identity } from "../core/identity/certificate.ts"
 import type { NodeId } from "../core/identity/node-id.ts"
 import type { Address } from "../core/kit/address.ts"
 import type { CountEffect, LogEffect } from "../core/kit/log.ts"
 import type { CarillonNode, Health, NodeAnswer, NodeCommand } from "../core/node/interface.ts"
+import type { Configuration } from "../core/reload/configuration.ts"
 import type { DatagramWay, WantedWay } from "./udp.ts"
 
 /** PEM, as Node's TLS takes it. `certificate` is the chain, leaf first. */
@@ -20,7 +22,7 @@ export interface HostSettings {
   /** Fabric: our node certificate with the root behind it, presented on links, node-to-node SIP and enrolment. */
   readonly fabricTls: TlsMaterial
   /** Nodes whose certificates are revoked, by the configuration document. RFC 6940 §11.1. */
-  readonly badNodes?: readonly NodeId[]
+  readonly badNodes?: () => readonly NodeId[]
   /** What phones see on the SIPS port. */
   readonly phoneTls: TlsMaterial
   /** The bootstrap addresses to join through; none for the first node or a farm that starts again by itself. */
@@ -40,6 +42,8 @@ export interface HostSettings {
   readonly log: (event: LogEffect) => void
   readonly count: (count: CountEffect) => void
   readonly health: (health: Health) => void
+  /** A newer configuration document has taken effect: it is to be kept. */
+  readonly configured?: (document: string, configuration: Configuration) => void
 }
 
 export interface EnrolmentHttpRequest {
@@ -67,6 +71,12 @@ export interface NodeHost {
    */
   start(): Promise<void>
   command(command: NodeCommand): Promise<NodeAnswer>
+  /** Our certificate was renewed: links stay up, and new connections are made under it. */
+  renewIdentity(identity: Identity, material: TlsMaterial): void
+  /** What phones see on the SIPS port from now on. */
+  renewPhoneTls(material: TlsMaterial): void
+  /** A newer signed configuration document: it takes effect, here and on all nodes. */
+  reconfigure(document: string): void
   readonly node: CarillonNode
   readonly ports: { readonly sip: number; readonly sips: number; readonly reload: number }
   /** Gauges for /metrics: open flows, links, connections by transport. */

@@ -32,8 +32,10 @@ import { type GeneralName, writeGeneralName } from "./general-name.ts"
 // cannot encode an object identifier under 2.25, and one certificate is a page of DER.
 
 const DAY = minutes(24 * 60)
-/** Clocks differ: what is issued is valid for those that are slow, too. */
+/** Clocks differ: what is issued is valid for those that are slow, too; by no more than a tenth of its life. */
 const BACKDATED = minutes(60)
+const backdated = (now: Instant, life: Duration): Instant =>
+  before(now, Math.min(BACKDATED, life / 10) as Duration)
 
 export const ROOT_LIFE = (3_650 * DAY) as Duration
 export const NODE_LIFE = (90 * DAY) as Duration
@@ -81,7 +83,7 @@ export function issueRoot(keyPem: string, name: string, now: Instant): Uint8Arra
   return signCertificate(keyPem, {
     issuer: writeName(name),
     subject: writeName(name),
-    notBefore: before(now, BACKDATED),
+    notBefore: backdated(now, ROOT_LIFE),
     notAfter: after(now, ROOT_LIFE),
     publicKey,
     extensions: [
@@ -126,8 +128,9 @@ export function issuePhoneCertificate(
   domain: string,
   names: readonly GeneralName[],
   now: Instant,
+  life: Duration,
 ): Uint8Array {
-  return issueLeaf(issuer, publicKey, domain.slice(0, COMMON_NAME_LENGTH), now, NODE_LIFE, [
+  return issueLeaf(issuer, publicKey, domain.slice(0, COMMON_NAME_LENGTH), now, life, [
     writeExtension("2.5.29.37", false, derSequence(SERVER_AUTHENTICATION)),
     writeExtension(SUBJECT_ALTERNATIVE_NAME, false, derSequence(...names.map(writeGeneralName))),
   ])
@@ -146,7 +149,7 @@ function issueLeaf(
   return signCertificate(issuer.keyPem, {
     issuer: subjectOf(issuer.certificate),
     subject: commonName === undefined ? derSequence() : writeName(commonName),
-    notBefore: before(now, BACKDATED),
+    notBefore: backdated(now, life),
     notAfter: Math.min(after(now, life), root.validToDate.getTime()) as Instant,
     publicKey,
     extensions: [

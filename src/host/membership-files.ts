@@ -15,7 +15,7 @@ import { MembershipError } from "./membership-error.ts"
 //     node.key  node.crt          leaf and root
 //     phone.key phone.crt         what phones see; leaf and root
 //     fabric-keys.json
-//     enrolment.json              where this node was enrolled; absent on the overlay's first
+//     enrolment.json              where enrolment is served; absent on the overlay's first at first
 //     authority/                  the CA, on a node that has it
 //   membership.partial/           while it is being made; node.key outlives a failed attempt
 
@@ -95,10 +95,10 @@ export async function readRequired(path: string): Promise<string> {
 export const printFabricKeys = (keys: readonly FabricKey[]): string =>
   `${JSON.stringify({ keys: keys.map(({ epoch, key }) => ({ epoch, key: toBase64Url(key) })) })}\n`
 
-export const printEnrolment = (address: Address): string =>
-  `${JSON.stringify({ addresses: [formatAddress(address)] })}\n`
+export const printEnrolment = (addresses: readonly Address[]): string =>
+  `${JSON.stringify({ addresses: addresses.map(formatAddress) })}\n`
 
-/** Addresses of enrolment nodes that have served this node. */
+/** Addresses of enrolment nodes that have served this node, or were seen last. */
 export async function readEnrolment(path: string): Promise<readonly Address[]> {
   const text = await readIfPresent(path)
   if (text === undefined) return []

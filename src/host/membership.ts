@@ -1,23 +1,25 @@
 import { randomBytes } from "node:crypto"
 import type { Cryptography, Identity, Role } from "../core/identity/certificate.ts"
-import { DEFAULT_ROLES, ENROLMENT, FABRIC_KEY_ROLES, hasRole, isGrantable } from "../core/identity/roles.ts"
-import { type Address, formatAddress } from "../core/kit/address.ts"
+import type { NodeId } from "../core/identity/node-id.ts"
+import { DEFAULT_ROLES, ENROLMENT, FABRIC_KEY_ROLES, hasRole } from "../core/identity/roles.ts"
+import type { Address } from "../core/kit/address.ts"
 import { CarillonError, FormatError, invariant } from "../core/kit/errors.ts"
 import { ipBytes } from "../core/kit/ip.ts"
-import { parseAddress } from "../core/kit/parse-address.ts"
 import type { Duration, Instant } from "../core/kit/time.ts"
 import type { Configuration } from "../core/reload/configuration.ts"
 import { parseConfiguration } from "../core/reload/configuration-document.ts"
 import { writeConfiguration } from "../core/reload/configuration-writer.ts"
 import { createAuthority, openAuthority, type PhoneNames } from "./authority.ts"
-import { loadIdentity, openSslCryptography, sha256Hex } from "./cryptography.ts"
+import { loadIdentity, openSslCryptography } from "./cryptography.ts"
 import { enrol, parseFabricKeys } from "./enrolment-client.ts"
-import { createEnrolmentHandler, type EnrolmentHandler } from "./enrolment-server.ts"
+import type { EnrolmentHandler } from "./enrolment-server.ts"
 import { readIfPresent, writePrivateFile } from "./files.ts"
 import { firstConfiguration } from "./first-configuration.ts"
+import { WANTED_HOLDERS } from "./holders.ts"
 import type { TlsMaterial } from "./interface.ts"
-import { decodeInvite, encodeInvite, type FabricKey } from "./invite.ts"
-import { dersOf, newKey, pemOf } from "./issuing.ts"
+import { decodeInvite, type FabricKey } from "./invite.ts"
+import { dersOf, NODE_LIFE, newKey, pemOf } from "./issuing.ts"
+import { Member } from "./member.ts"
 import { MembershipError } from "./membership-error.ts"
 import {
   beginMembership,
@@ -31,6 +33,7 @@ import {
   readRequired,
 } from "./membership-files.ts"
 import { phoneMaterial } from "./phone-certificate.ts"
+import type { RunningFabric } from "./running-fabric.ts"
 import { createSigningRequest } from "./signing-request.ts"
 
 export interface InviteOptions {
@@ -44,7 +47,7 @@ export interface InviteOptions {
   readonly addresses?: readonly Address[]
 }
 
-/** What makes this node one of its overlay. */
+/** What makes this node one of its overlay. It changes while the node runs: certificates are renewed, the CA comes. */
 export interface Membership {
   readonly identity: Identity
   readonly cryptography: Cryptography
@@ -59,8 +62,8 @@ export interface Membership {
   readonly rootCertificates: readonly Uint8Array[]
   /** Whether this node holds the CA, and so enrols others. */
   readonly isAuthority: boolean
-  /** Serves enrolment; undefined on a node that does not hold the CA. */
-  readonly enrolment: EnrolmentHandler | undefined
+  /** Serves enrolment, as far as this node can: without the CA it admits nobody. */
+  readonly enrolment: EnrolmentHandler
   /**
    * For the SIPS port: the certificate on disk while it fits and is young enough, else a new one
    * from the CA. Throws MembershipError `unreachable` where there is none and no enrolment node answers.
@@ -68,6 +71,16 @@ export interface Membership {
   phoneTls(names: PhoneNames): Promise<TlsMaterial>
   /** One line of text. Throws FormatError for options that no invite may have. */
   invite(options: InviteOptions): Promise<string>
+  /** The node runs: from now on uses of invites are counted in the fabric. */
+  attach(fabric: RunningFabric): void
+  /** Gets this node another certificate, which is on disk when it comes. Throws MembershipError. */
+  renew(): Promise<Identity>
+  /** Gets the CA from an enrolment node, and a certificate with the role. Throws MembershipError. */
+  takeAuthority(): Promise<void>
+  /** Keeps a configuration document that has taken effect. */
+  takeDocument(document: string, configuration: Configuration): Promise<void>
+  /** Takes a node's certificate back, for all nodes: here, or by an enrolment node. Throws MembershipError. */
+  revoke(node: NodeId): Promise<void>
 }
 
 /** What the operator says the data directory is of; whatever disagrees is refused. */
@@ -77,7 +90,16 @@ export interface Expectation {
   readonly invite?: string
 }
 
-export interface NewOverlay {
+/** How a member behaves, whatever its data directory says. */
+export interface MemberSettings {
+  readonly clock?: () => Instant
+  /** How long certificates last that this node issues, where it holds the CA. Default: 90 days. */
+  readonly certificateLife?: Duration
+  /** How many nodes are to hold the CA. Default: 3. */
+  readonly wantedHolders?: number
+}
+
+export interface NewOverlay extends MemberSettings {
   readonly data: string
   /** Also the SIP domain and the realm: a host name or an IP address. */
   readonly domain: string
@@ -85,16 +107,14 @@ export interface NewOverlay {
   readonly advertised: Address
   /** Roles of this node; `enrolment` is added. Default: registrar, proxy, provisioner. */
   readonly roles?: readonly Role[]
-  readonly clock?: () => Instant
 }
 
-export interface Joining {
+export interface Joining extends MemberSettings {
   readonly data: string
   readonly invite: string
   readonly advertised: Address
   /** Fewer than the invite grants; default: all of them. */
   readonly roles?: readonly Role[]
-  readonly clock?: () => Instant
 }
 
 const systemClock = () => Date.now() as Instant
@@ -109,11 +129,11 @@ const DOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]
 export async function openMembership(
   data: string,
   expected: Expectation = {},
-  clock: () => Instant = systemClock,
-): Promise<Membership | undefined> {
+  settings: MemberSettings = {},
+): Promise<Member | undefined> {
   const files = await findMembership(data)
   if (files === undefined) return undefined
-  const membership = await load(files, clock)
+  const membership = await load(files, settings)
   const { sipDomain, instanceName } = membership.configuration
   if (expected.domain !== undefined && expected.domain.toLowerCase() !== sipDomain) {
     throw otherOverlay(data, instanceName, `the domain ${expected.domain}`)
@@ -127,7 +147,7 @@ export async function openMembership(
 }
 
 /** Makes an overlay, with this node as its first and its CA. */
-export async function createOverlay({ data, advertised, ...options }: NewOverlay): Promise<Membership> {
+export async function createOverlay({ data, advertised, ...options }: NewOverlay): Promise<Member> {
   await refuseMember(data)
   const { roles = DEFAULT_ROLES, clock = systemClock } = options
   const domain = options.domain.toLowerCase()
@@ -139,7 +159,7 @@ export async function createOverlay({ data, advertised, ...options }: NewOverlay
   const cryptography = openSslCryptography()
   const now = clock()
   const files = await beginMembership(data)
-  const authority = await createAuthority(files.authority, domain, cryptography, now)
+  const authority = await createAuthority(files.authority, domain, cryptography, now, options.certificateLife)
   const key = newKey()
   const admitted = await authority.admit({
     request: createSigningRequest(key),
@@ -155,7 +175,7 @@ export async function createOverlay({ data, advertised, ...options }: NewOverlay
     chain: pemOf(admitted.certificate) + pemOf(authority.rootCertificate),
     fabricKeys,
   })
-  return load(await commitMembership(data, files), clock)
+  return load(await commitMembership(data, files), options)
 }
 
 /**
@@ -167,18 +187,18 @@ export async function joinOverlay({
   invite: text,
   advertised,
   roles,
-  clock,
-}: Joining): Promise<Membership> {
+  ...settings
+}: Joining): Promise<Member> {
   await refuseMember(data)
   const cryptography = openSslCryptography()
-  const now = (clock ?? systemClock)()
+  const now = (settings.clock ?? systemClock)()
   const invite = decodeInvite(cryptography, text, now)
   const files = await beginMembership(data)
   const key = (await readIfPresent(files.nodeKey)) ?? newKey()
   await writePrivateFile(files.nodeKey, key)
   const enrolled = await enrol({ invite, text, key, roles, cryptography, now })
   const { document, configuration, fabricTls, fabricKeys, identity } = enrolled
-  await writePrivateFile(files.enrolment, printEnrolment(enrolled.address))
+  await writePrivateFile(files.enrolment, printEnrolment([enrolled.address]))
   if (FABRIC_KEY_ROLES.some((role) => hasRole(identity.certificate, role))) {
     const names = { domain: configuration.sipDomain, addresses: [advertised.host] }
     await phoneMaterial(files, names, {
@@ -190,7 +210,7 @@ export async function joinOverlay({
     })
   }
   await writeMembership(files, { document, key, chain: fabricTls.certificate, fabricKeys })
-  return load(await commitMembership(data, files), clock ?? systemClock)
+  return load(await commitMembership(data, files), settings)
 }
 
 async function refuseMember(data: string): Promise<void> {
@@ -224,16 +244,24 @@ async function writeMembership(
   await writePrivateFile(files.configuration, document)
 }
 
-async function load(files: MembershipFiles, clock: () => Instant): Promise<Membership> {
+type Opening = Required<MemberSettings>
+
+async function load(
+  files: MembershipFiles,
+  { clock = systemClock, certificateLife = NODE_LIFE, wantedHolders = WANTED_HOLDERS }: MemberSettings,
+): Promise<Member> {
   try {
-    return await read(files, clock)
+    return await read(files, { clock, certificateLife, wantedHolders })
   } catch (cause) {
     if (cause instanceof MembershipError || !(cause instanceof CarillonError)) throw cause
     throw damaged(files.directory, cause.message, cause)
   }
 }
 
-async function read(files: MembershipFiles, clock: () => Instant): Promise<Membership> {
+async function read(
+  files: MembershipFiles,
+  { clock, certificateLife, wantedHolders }: Opening,
+): Promise<Member> {
   const cryptography = openSslCryptography()
   const document = await readRequired(files.configuration)
   const { configuration } = parseConfiguration(document)
@@ -246,82 +274,12 @@ async function read(files: MembershipFiles, clock: () => Instant): Promise<Membe
   const fabricKeys = parseFabricKeys(await readRequired(files.fabricKeys))
   if (fabricKeys === undefined) throw damaged(files.fabricKeys, "its keys cannot be read")
   const overlay = configuration.instanceName
-  const authority = await openAuthority(files.authority, overlay, cryptography)
+  const authority = await openAuthority(files.authority, overlay, cryptography, certificateLife)
   const identity = loadIdentity(fabricTls.key, leaf, cryptography)
-  const rootFingerprint = sha256Hex(root)
-  const addresses = distinct([...(await readEnrolment(files.enrolment)), ...enrolmentServers(configuration)])
-  return {
-    identity,
-    cryptography,
-    configuration,
-    document,
-    fabricKeys,
-    fabricTls,
-    rootCertificates: configuration.rootCertificates,
-    isAuthority: authority !== undefined,
-    enrolment:
-      authority &&
-      createEnrolmentHandler({ authority, cryptography, configuration, document, fabricKeys, clock }),
-    phoneTls: (names) =>
-      phoneMaterial(files, names, {
-        authority,
-        root,
-        member: fabricTls,
-        addresses,
-        trust: { overlay, rootFingerprint, cryptography, now: clock() },
-      }),
-    invite: async (options) =>
-      makeInvite(
-        { addresses, ...options },
-        { overlay, cryptography, fabricKeys, rootFingerprint, now: clock() },
-      ),
-  }
+  const addresses = await readEnrolment(files.enrolment)
+  return new Member(
+    files,
+    { configuration, document, identity, fabricTls, fabricKeys, root, authority, addresses },
+    { cryptography, clock, certificateLife, wantedHolders },
+  )
 }
-
-const MOST_USES = 100_000
-
-function makeInvite(
-  {
-    roles = DEFAULT_ROLES,
-    uses,
-    expires,
-    addresses,
-  }: Required<Pick<InviteOptions, "addresses">> & InviteOptions,
-  from: {
-    readonly overlay: string
-    readonly cryptography: Cryptography
-    readonly fabricKeys: readonly FabricKey[]
-    readonly rootFingerprint: string
-    readonly now: Instant
-  },
-): string {
-  const key = from.fabricKeys.at(-1)
-  if (key === undefined)
-    throw new FormatError("this node's roles have no fabric key, and so it cannot invite")
-  if (!(Number.isInteger(uses) && uses >= 1 && uses <= MOST_USES)) {
-    throw new FormatError(`an invite cannot be for ${uses} uses: choose 1 to ${MOST_USES}`)
-  }
-  if (!(expires > 0)) throw new FormatError("an invite must last longer than no time at all")
-  const unknown = roles.find((role) => !isGrantable(role))
-  if (unknown !== undefined) throw new FormatError(`an invite cannot grant the role "${unknown}"`)
-  const invite = {
-    id: randomBytes(12).toString("base64url"),
-    overlay: from.overlay,
-    addresses,
-    rootFingerprint: from.rootFingerprint,
-    roles,
-    uses,
-    expires: (from.now + expires) as Instant,
-  }
-  return encodeInvite(from.cryptography, invite, key)
-}
-
-/** `https://192.0.2.1:6084`: others are for clients with more patience than ours. */
-const enrolmentServers = (configuration: Configuration): readonly Address[] =>
-  configuration.enrollmentServers
-    .map((url) => parseAddress(url.replace(/^https:\/\//, "").replace(/\/$/, "")))
-    .filter((each) => each !== undefined)
-
-const distinct = (addresses: readonly Address[]): readonly Address[] => [
-  ...new Map(addresses.map((each) => [formatAddress(each), each])).values(),
-]

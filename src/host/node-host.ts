@@ -1,8 +1,9 @@
+import type { Identity } from "../core/identity/certificate.ts"
 import { log } from "../core/kit/log.ts"
 import type { CarillonNode, NodeAnswer, NodeCommand, NodeEffect, NodeInput } from "../core/node/interface.ts"
 import { systemClock } from "./clock.ts"
 import { createDns, type Dns } from "./dns.ts"
-import type { HostSettings, NodeHost } from "./interface.ts"
+import type { HostSettings, NodeHost, TlsMaterial } from "./interface.ts"
 import { Loop } from "./loop.ts"
 import { mergeAddresses, openPeerFile, type PeerFile } from "./peers.ts"
 import { openPorts, type Ports } from "./ports.ts"
@@ -82,6 +83,19 @@ class Host implements NodeHost {
     })
   }
 
+  renewIdentity(identity: Identity, material: TlsMaterial): void {
+    this.#running?.ports.renew("node", material)
+    this.#loop.input({ kind: "identity", identity })
+  }
+
+  renewPhoneTls(material: TlsMaterial): void {
+    this.#running?.ports.renew("phones", material)
+  }
+
+  reconfigure(document: string): void {
+    this.#loop.input({ kind: "configuration", document })
+  }
+
   async stop(): Promise<void> {
     const running = this.#running
     this.#running = undefined
@@ -120,6 +134,8 @@ class Host implements NodeHost {
         return this.#answer(effect.ticket, effect.answer)
       case "peers":
         return peers.write(effect.addresses)
+      case "configured":
+        return this.#settings.configured?.(effect.document, effect.configuration)
       case "health":
         return this.#settings.health(effect.health)
       case "log":

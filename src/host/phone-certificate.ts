@@ -64,8 +64,8 @@ function covers({ certificate }: TlsMaterial, { domain, addresses }: PhoneNames)
   )
 }
 
-/** Certificates are renewed at two thirds of their life. */
-function isYoung({ certificate }: TlsMaterial, now: Instant): boolean {
+/** Certificates are renewed at two thirds of their life. `certificate`: the chain, leaf first. */
+export function isYoung({ certificate }: Pick<TlsMaterial, "certificate">, now: Instant): boolean {
   const { validFromDate, validToDate } = new X509Certificate(certificate)
   const [from, to] = [validFromDate.getTime(), validToDate.getTime()]
   return now >= from && now < from + ((to - from) * 2) / 3

@@ -9,7 +9,7 @@ import { openSslCryptography } from "./cryptography.ts"
 import { createEnrolmentHttp } from "./enrolment-http.ts"
 import { createFabricDialler, openFabricPort } from "./fabric-port.ts"
 import { createFabricTrust } from "./fabric-trust.ts"
-import type { HostSettings } from "./interface.ts"
+import type { HostSettings, TlsMaterial } from "./interface.ts"
 import { HOST_LIMITS } from "./limits.ts"
 import { Links } from "./links.ts"
 import type { PortName } from "./listen.ts"
@@ -27,6 +27,8 @@ export interface Ports {
   readonly streams: SipStreams
   readonly links: Links
   readonly gauges: Readonly<Record<string, number>>
+  /** What nodes, or phones, are shown in handshakes from now on. */
+  renew(whose: "node" | "phones", material: TlsMaterial): void
   close(): Promise<void>
 }
 
@@ -40,7 +42,7 @@ export async function openPorts(
   input: (input: NodeInput) => void,
 ): Promise<Ports> {
   const keyLog = openKeyLog(settings.keyLog, settings.log)
-  const trust = createFabricTrust(settings.fabricTls, openSslCryptography(), clock, settings.badNodes ?? [])
+  const trust = createFabricTrust(settings.fabricTls, openSslCryptography(), clock, settings.badNodes)
   const dialler = createFabricDialler(settings.fabricTls, trust, keyLog)
   const refused = (listener: PortName) => (cause: string, remote: Address, detail: string) => {
     settings.count(count("host_connections_refused_total", { listener, cause }))
@@ -102,6 +104,11 @@ export async function openPorts(
       datagrams: plain.datagrams,
       streams,
       links,
+      renew(whose, material) {
+        if (whose === "phones") return sips.renew(material)
+        reload.renew(material)
+        dialler.renew(material)
+      },
       get gauges() {
         return gaugesOf(streams, links, { sip: plain.tcp, sips, reload })
       },

@@ -4,10 +4,11 @@ import {
   createServer,
   getCACertificates,
   type SecureContext,
+  type SecureContextOptions,
   type TLSSocket,
 } from "node:tls"
 import type { Address } from "../core/kit/address.ts"
-import { type Acceptor, openAcceptor } from "./acceptor.ts"
+import { openAcceptor, type RenewableAcceptor, renewable } from "./acceptor.ts"
 import { type Cancel, type Dialled, dialTls } from "./dial.ts"
 import type { TlsMaterial } from "./interface.ts"
 import { HOST_LIMITS } from "./limits.ts"
@@ -25,13 +26,11 @@ export interface SipsPortSettings {
 }
 
 /** The port where phones speak SIP over TLS. They show no certificate: digest says who they are. */
-export function openSipsPort(settings: SipsPortSettings): Promise<Acceptor> {
+export async function openSipsPort(settings: SipsPortSettings): Promise<RenewableAcceptor> {
   const { bind, material, keyLog, accepted, refused } = settings
   const server = createServer(
     {
-      ...TLS_VERSIONS,
-      cert: material.certificate,
-      key: material.key,
+      ...showing(material),
       handshakeTimeout: HOST_LIMITS.streams.handshakeTimeout,
     },
     (socket) => {
@@ -48,14 +47,21 @@ export function openSipsPort(settings: SipsPortSettings): Promise<Acceptor> {
     socket.destroy()
     refused("tls", remoteOf(socket), cause.message)
   })
-  return openAcceptor({
+  const acceptor = await openAcceptor({
     name: "sips",
     bind,
     limits: HOST_LIMITS.streams,
     accepted: (socket) => handshakes.do(socket),
     refused: (cause) => refused(cause, bind, "the connection was closed unheard"),
   })
+  return renewable(acceptor, (fresh) => server.setSecureContext(showing(fresh)))
 }
+
+const showing = ({ certificate, key }: TlsMaterial): SecureContextOptions => ({
+  ...TLS_VERSIONS,
+  cert: certificate,
+  key,
+})
 
 export type SipTlsDial = (
   address: Address,

@@ -68,6 +68,7 @@ export class FakeNode {
       domain: DOMAIN,
       status: () => this.status(),
       command: async (command) => this.#command(command),
+      revoke: async (node: string) => ({ node, heldAuthority: false }),
       invite: async (asked) => {
         this.invited.push(asked)
         return { invite: "carillon1:abc", expires: new Date(0) }

@@ -4,6 +4,7 @@ import { CarillonError, InvariantError } from "../../core/kit/errors.ts"
 import { addDrain } from "./commands/drain.ts"
 import { addInvite } from "./commands/invite.ts"
 import { addLookup } from "./commands/lookup.ts"
+import { addNodeRevoke } from "./commands/node-revoke.ts"
 import { addStatus } from "./commands/status.ts"
 import { addUp } from "./commands/up.ts"
 import { addUserAdd } from "./commands/user-add.ts"
@@ -64,6 +65,8 @@ function createProgram(stage: Stage): Command {
   addUserList(user, stage)
   addUserPasswd(user, stage)
   addUserRemove(user, stage)
+  const node = program.command("node").description("The nodes of the fabric.")
+  addNodeRevoke(node, stage)
   addStatus(program, stage)
   addLookup(program, stage)
   addDrain(program, stage)

@@ -7,9 +7,11 @@ import {
   Drain,
   Found,
   Invite,
+  NamedNode,
   NamedUser,
   Nothing,
   PutUsers,
+  RevokedNode,
   Status,
   Users,
 } from "./schemas.ts"
@@ -87,6 +89,14 @@ export const ROUTES = {
     summary: "Makes an invite, which admits nodes to this fabric.",
     request: AskedInvite,
     response: Invite,
+  }),
+  revokeNode: route({
+    method: "POST",
+    path: "/api/nodes/{node}/revocation",
+    open: false,
+    summary: "Takes a node's certificate back, for good: no node hears it any longer.",
+    request: NamedNode,
+    response: RevokedNode,
   }),
   drain: route({
     method: "POST",

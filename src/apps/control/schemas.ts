@@ -47,6 +47,20 @@ export const ChangePassword = z.object({ name: UserName, password: Password })
 
 export const NamedUser = z.object({ name: UserName })
 
+const nodeProblem = (text: string): string | undefined =>
+  /^[0-9a-f]{4,32}$/.test(text)
+    ? undefined
+    : "is no Node-ID; give 4 to 32 hexadecimal digits, as status shows them"
+
+export const NamedNode = z.object({
+  node: judged(nodeProblem, "Node-ID, or at least four digits of its beginning"),
+})
+
+export const RevokedNode = z.looseObject({
+  node: z.string(),
+  heldAuthority: z.boolean().describe("it held the CA, which whoever has its disk still has"),
+})
+
 export const AskedAor = z.object({ aor: UserName.describe("sip:user@domain, user@domain or user") })
 
 export const AskedInvite = z.object({

@@ -5,11 +5,14 @@ import { log as event } from "../../core/kit/log.ts"
 import type { Health } from "../../core/node/interface.ts"
 import { createNode } from "../../core/node/node.ts"
 import type { Listener } from "../../core/sip/transport.ts"
+import type { PhoneNames } from "../../host/authority.ts"
 import { systemClock } from "../../host/clock.ts"
 import { secureRandom } from "../../host/cryptography.ts"
 import type { NodeHost, TlsMaterial } from "../../host/interface.ts"
-import type { Membership } from "../../host/membership.ts"
+import type { Member } from "../../host/member.ts"
 import { createNodeHost } from "../../host/node-host.ts"
+import type { RunningFabric } from "../../host/running-fabric.ts"
+import { Upkeep } from "../../host/upkeep.ts"
 import { adminToken } from "./admin-token.ts"
 import { enterFabric, type FabricEntry, type Origin } from "./fabric.ts"
 import { type Controlled, createHandlers, within } from "./handlers.ts"
@@ -18,6 +21,7 @@ import { inviter } from "./inviter.ts"
 import { createLog, type Log } from "./log.ts"
 import { Metrics } from "./metrics.ts"
 import type { UpOptions } from "./options.ts"
+import { revoker } from "./revoker.ts"
 import { readTlsFiles } from "./tls-files.ts"
 import { addressToAdvertise, concretePort, httpAddress, ownNames } from "./where.ts"
 
@@ -61,10 +65,24 @@ export async function startDaemon(options: UpOptions, version: string): Promise<
   const entry = await enterFabric(options, { host: place.advertised, port: place.ports.reload })
   const watch = watchHealth()
   const metrics = new Metrics((claim) => log(event("error", "metrics.undeclared", { claim })))
-  const host = await buildHost(options, version, place, entry, { log, metrics, watch })
+  const { membership } = entry
+  const phones = await phonesOf(options, membership, place)
+  const host = await buildHost(options, version, place, entry, phones.material, { log, metrics, watch })
+  const fabric = runningFabric(host)
+  membership.attach(fabric)
   await host.start()
   log(event("info", "host.udp", { ...host.udp?.way }))
-  const controlled = control(host, entry.membership)
+  const { names } = phones
+  const upkeep = new Upkeep({
+    member: membership,
+    fabric,
+    host,
+    phones: names === undefined ? undefined : { names, material: phones.material },
+    clock: systemClock,
+    log,
+  })
+  upkeep.start()
+  const controlled = control(host, membership)
   const handlers = createHandlers(controlled)
   const server = createHttp({
     version,
@@ -85,8 +103,12 @@ export async function startDaemon(options: UpOptions, version: string): Promise<
       log(event("info", "node.stopped", fields))
     }
     const ready = watch.ready
-    return assemble({ host: httpHost, port }, { place, entry, host, server, handlers, ready, farewell })
+    return assemble(
+      { host: httpHost, port },
+      { place, entry, host, upkeep, server, handlers, ready, farewell },
+    )
   } catch (error) {
+    await upkeep.stop()
     await host.stop()
     throw error
   }
@@ -96,17 +118,22 @@ interface Parts {
   readonly place: Place
   readonly entry: FabricEntry
   readonly host: NodeHost
+  readonly upkeep: Upkeep
   readonly server: Server
   readonly handlers: ReturnType<typeof createHandlers>
   readonly ready: Promise<void>
   readonly farewell: () => Promise<void>
 }
 
-function assemble(http: Address, { place, entry, host, server, handlers, ready, farewell }: Parts): Daemon {
+function assemble(
+  http: Address,
+  { place, entry, host, upkeep, server, handlers, ready, farewell }: Parts,
+): Daemon {
   const { identity, configuration } = entry.membership
   const stop = async () => {
     server.close()
     server.closeAllConnections()
+    await upkeep.stop()
     await host.stop()
     await farewell()
   }
@@ -159,9 +186,10 @@ async function buildHost(
   version: string,
   place: Place,
   { membership, bootstrap }: FabricEntry,
+  phoneTls: TlsMaterial,
   { log, metrics, watch }: Observers,
 ): Promise<NodeHost> {
-  const { identity, cryptography, configuration, fabricKeys, fabricTls, enrolment } = membership
+  const { identity, cryptography, configuration, document, fabricKeys, fabricTls, enrolment } = membership
   const { host, advertised, ports, names } = place
   const at = (transport: Listener["transport"], port: number): Listener => ({
     transport,
@@ -172,6 +200,8 @@ async function buildHost(
     cryptography,
     random: secureRandom(),
     configuration,
+    document,
+    authorityExpires: membership.authorityExpires,
     advertised: { host: advertised, port: ports.reload },
     listeners: [at("UDP", ports.sip), at("TCP", ports.sip), at("TLS", ports.sips)],
     aliases: names,
@@ -185,8 +215,8 @@ async function buildHost(
     host,
     ports,
     fabricTls,
-    badNodes: configuration.badNodes,
-    phoneTls: await phoneTls(options, membership, place),
+    badNodes: () => membership.configuration.badNodes,
+    phoneTls,
     bootstrap,
     enrolment,
     keyLog: options.keyLog,
@@ -195,23 +225,37 @@ async function buildHost(
     log,
     count: (effect) => metrics.count(effect),
     health: (health) => watch.tell(health),
+    configured: (newer, its) => {
+      membership.takeDocument(newer, its).catch((cause: Error) => {
+        log(event("error", "node.configuration-not-kept", { cause: cause.message }))
+      })
+    },
   })
 }
 
-/** The operator's certificate, or one of the overlay's CA for the domain and this node's addresses. RFC 5922. */
-async function phoneTls(
+/** The operator's certificate, or one of the overlay's CA for the domain and this node's addresses, by `names`. RFC 5922. */
+async function phonesOf(
   { tlsCert, tlsKey }: UpOptions,
-  membership: Membership,
+  membership: Member,
   { advertised, host }: Place,
-): Promise<TlsMaterial> {
-  if (tlsCert !== undefined && tlsKey !== undefined) return readTlsFiles(tlsCert, tlsKey)
+): Promise<{ readonly material: TlsMaterial; readonly names: PhoneNames | undefined }> {
+  if (tlsCert !== undefined && tlsKey !== undefined)
+    return { material: await readTlsFiles(tlsCert, tlsKey), names: undefined }
   const addresses = [...new Set([advertised, host])].filter(
     (name) => isIP(name) !== 0 && name !== "0.0.0.0" && name !== "::",
   )
-  return membership.phoneTls({ domain: membership.configuration.sipDomain, addresses })
+  const names = { domain: membership.configuration.sipDomain, addresses }
+  return { material: await membership.phoneTls(names), names }
 }
 
-function control(host: NodeHost, membership: Membership): Controlled {
+const runningFabric = (host: NodeHost): RunningFabric => ({
+  nodes: () => host.node.status(systemClock()).nodes,
+  command: (command) => host.command(command),
+  snapshot: () => host.node.snapshot(),
+  reconfigure: (document) => host.reconfigure(document),
+})
+
+function control(host: NodeHost, membership: Member): Controlled {
   const status = () => {
     const way = host.udp?.way
     return { ...host.node.status(systemClock()), ...(way && { udp: `${way.kind}: ${way.reason}` }) }
@@ -221,6 +265,7 @@ function control(host: NodeHost, membership: Membership): Controlled {
     status,
     command: (command) => host.command(command),
     invite: inviter(membership, status),
+    revoke: revoker(membership, status),
   }
 }
 

@@ -37,6 +37,8 @@ function options(name: string, others: Partial<UpOptions> = {}): UpOptions {
     httpPort: 0,
     httpHost: undefined,
     roles: undefined,
+    enrolmentNodes: undefined,
+    certificateLife: undefined,
     site: undefined,
     rack: undefined,
     tlsCert: undefined,

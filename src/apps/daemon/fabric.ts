@@ -1,16 +1,18 @@
 import { type Address, sameAddress } from "../../core/kit/address.ts"
 import { CarillonError } from "../../core/kit/errors.ts"
+import type { Duration } from "../../core/kit/time.ts"
 import { systemClock } from "../../host/clock.ts"
 import { openSslCryptography } from "../../host/cryptography.ts"
 import { decodeInvite } from "../../host/invite.ts"
-import { createOverlay, joinOverlay, type Membership, openMembership } from "../../host/membership.ts"
+import type { Member } from "../../host/member.ts"
+import { createOverlay, joinOverlay, type MemberSettings, openMembership } from "../../host/membership.ts"
 import type { UpOptions } from "./options.ts"
 
 /** How this node came to its fabric: it made it, was admitted to it, or has been in it before. */
 export type Origin = "created" | "joined" | "returned"
 
 export interface FabricEntry {
-  readonly membership: Membership
+  readonly membership: Member
   readonly origin: Origin
   /** Where other nodes may be found. */
   readonly bootstrap: readonly Address[]
@@ -36,7 +38,7 @@ export async function enterFabric(options: UpOptions, advertised: Address): Prom
     ...(domain === undefined ? {} : { domain }),
     ...(join === undefined ? {} : { invite: join }),
   }
-  const known = await openMembership(data, expected, systemClock)
+  const known = await openMembership(data, expected, settingsOf(options))
   const entry = known === undefined ? await enterFirst(options, advertised) : comeBack(known, options)
   return {
     ...entry,
@@ -49,7 +51,7 @@ async function enterFirst(options: UpOptions, advertised: Address): Promise<Fabr
   const { data, join, domain } = options
   const roles = options.roles === undefined ? {} : { roles: options.roles }
   if (join === undefined) {
-    const about = { data, domain: domain ?? DEFAULT_DOMAIN, advertised, clock: systemClock }
+    const about = { data, domain: domain ?? DEFAULT_DOMAIN, advertised, ...settingsOf(options) }
     const membership = await createOverlay({ ...about, ...roles })
     return { membership, origin: "created", bootstrap: [], notes: [] }
   }
@@ -59,13 +61,19 @@ async function enterFirst(options: UpOptions, advertised: Address): Promise<Fabr
     throw new FabricMismatch(
       `the invite is to the fabric ${overlay}, not ${domain}; leave --domain out, or get an invite from ${domain}`,
     )
-  const membership = await joinOverlay({ data, invite: join, advertised, clock: systemClock, ...roles })
+  const membership = await joinOverlay({ data, invite: join, advertised, ...settingsOf(options), ...roles })
   const bootstrap = [...membership.configuration.bootstrapNodes, ...addresses]
   return { membership, origin: "joined", bootstrap, notes: [] }
 }
 
+const settingsOf = ({ certificateLife, enrolmentNodes }: UpOptions): MemberSettings => ({
+  clock: systemClock,
+  ...(certificateLife === undefined ? {} : { certificateLife: certificateLife as Duration }),
+  ...(enrolmentNodes === undefined ? {} : { wantedHolders: enrolmentNodes }),
+})
+
 /** A member needs no invite, and its roles stand in its certificate. */
-function comeBack(membership: Membership, { data, join, roles = [] }: UpOptions): FabricEntry {
+function comeBack(membership: Member, { data, join, roles = [] }: UpOptions): FabricEntry {
   const notes: string[] = []
   const { configuration, identity } = membership
   if (join !== undefined)

@@ -19,6 +19,8 @@ export interface Controlled {
   command(command: NodeCommand): Promise<NodeAnswer>
   /** One line of text. Throws ControlError where this node cannot invite. */
   invite(asked: Request<"invite">): Promise<{ readonly invite: string; readonly expires: Date }>
+  /** By Node-ID, or how it begins. Throws ControlError. */
+  revoke(node: string): Promise<{ readonly node: string; readonly heldAuthority: boolean }>
 }
 
 /** The control API's operations, done by a node. */
@@ -52,6 +54,7 @@ export function createHandlers(node: Controlled): Handlers {
       const { invite, expires } = await node.invite(asked)
       return { invite, uses: asked.uses, expires: expires.toISOString() }
     },
+    revokeNode: (asked) => node.revoke(asked.node),
     async drain() {
       const done = await within(DRAIN_ANSWER, drain())
       return { state: done === undefined ? "draining" : "drained" }

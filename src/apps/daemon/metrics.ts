@@ -153,6 +153,12 @@ export class Metrics {
         "Days until this node's certificate ends.",
         status.certificateDaysLeft,
       ],
+      [
+        "carillon_configuration_days_left",
+        "Days until the fabric's configuration document expires.",
+        status.configurationDaysLeft,
+      ],
+      ["carillon_authority_days_left", "Days until the CA's root ends.", status.authorityDaysLeft],
     ]
     for (const [name, help, value] of plain) this.#gauge(name, help).set(value)
   }

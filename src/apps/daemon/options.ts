@@ -21,6 +21,10 @@ export interface UpOptions {
   /** IP literals, with a port where it is not 53; undefined: those of the system. */
   readonly nameServers: readonly string[] | undefined
   readonly roles: readonly string[] | undefined
+  /** How many nodes are to hold the CA; undefined: the default. */
+  readonly enrolmentNodes: number | undefined
+  /** Milliseconds that certificates last which this node issues; undefined: the default. */
+  readonly certificateLife: number | undefined
   readonly site: string | undefined
   readonly rack: string | undefined
   /** PEM files for phones' TLS: both or neither. */

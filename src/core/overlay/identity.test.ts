@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { World, type WorldNode } from "../../../test/support/overlay-world.ts"
-import { after, before, minutes } from "../kit/time.ts"
+import { after, before, minutes, seconds } from "../kit/time.ts"
 import { ENROLMENT_LOG } from "../storage/kinds.ts"
 
 const HOUR = minutes(60)
@@ -74,4 +74,36 @@ test("what a node held when it was asked for everything restores another one", (
   assert.equal(copy.fetch("alice"), "alice")
   assert.equal(copy.fetch("bob"), "bob")
   assert.equal(all.filter(({ kind }) => kind === "certificate").length, 1)
+})
+
+test("what a node wrote is read on when its certificate has ended, however short it lasts", () => {
+  const world = new World({ seed: 6 })
+  const nodes = world.ring(3)
+  const [first, second] = nodes as [WorldNode, WorldNode]
+  const life = seconds(90)
+  const renew = () => {
+    for (const node of nodes) {
+      const notBefore = world.now
+      const roles = ["provisioner"]
+      const identity = world.authority.issue({
+        nodeId: node.id,
+        roles,
+        notBefore,
+        notAfter: after(notBefore, life),
+      })
+      node.give({ kind: "identity", identity })
+    }
+  }
+  renew()
+  world.run(50)
+  for (const name of ["alice", "bob", "carol"]) assert.equal(first.store(name, name).kind, "stored")
+  for (let renewals = 0; renewals < 4; renewals++) {
+    world.run(seconds(35))
+    for (const node of nodes)
+      for (const name of ["alice", "bob", "carol"])
+        assert.equal(node.fetch(name), name, `after ${renewals} renewals`)
+    world.run(seconds(26))
+    renew()
+  }
+  assert.equal(second.store("dave", "dave").kind, "stored")
 })

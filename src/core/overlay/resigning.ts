@@ -10,8 +10,9 @@ import { encode } from "../wire/codec.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Writes } from "./writes.ts"
 
-/** How often certificates of values are looked at. */
+/** How often certificates of values are looked at: so often, and twenty times in the life of ours at least. */
 const ROUND = minutes(1)
+const ROUNDS_IN_LIFE = 20
 /** Values written anew at a time, so that calls go on beside it. */
 const AT_A_TIME = 32
 const BREATH = milliseconds(50)
@@ -34,10 +35,12 @@ export class Resigning {
     this.#writes = writes
   }
 
-  /** From now on, every minute. */
+  /** From now on, again and again. */
   begin(): void {
     this.look()
-    this.#fabric.in(ROUND, () => this.begin())
+    const { notBefore, notAfter } = this.#fabric.identity.certificate
+    const round = Math.min(ROUND, (notAfter - notBefore) / ROUNDS_IN_LIFE) as Duration
+    this.#fabric.in(round, () => this.begin())
   }
 
   /** Certificates may have been revoked. */

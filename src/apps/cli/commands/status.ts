@@ -39,7 +39,10 @@ export function describeStatus(status: StatusReport): readonly string[] {
       `${shortId(status.node)} at ${status.advertised}, version ${status.version}, up ${span(status.uptimeSeconds)}`,
     ],
     ...(status.udp === undefined ? [] : [["SIP over UDP", status.udp]]),
-    ["certificate", `${counted(status.certificateDaysLeft, "day")} left`],
+    [
+      "certificate",
+      `${counted(status.certificateDaysLeft, "day")} left; configuration ${status.configurationDaysLeft}, CA ${status.authorityDaysLeft}`,
+    ],
   ]
   const nodes = status.nodes.map(({ node, address, roles, self }) => [
     shortId(node),

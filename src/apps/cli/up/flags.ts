@@ -33,6 +33,16 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         value: "<role,…>",
         help: "functions this node serves (default: those of a farm node)",
       },
+      {
+        name: "enrolment-nodes",
+        value: "<count>",
+        help: "how many nodes hold the CA and admit others, 1 to 8 (default: 3)",
+      },
+      {
+        name: "certificate-life",
+        value: "<time>",
+        help: "how long certificates last that this node issues: 60s to 365d (default: 90d)",
+      },
       { name: "site", value: "<name>", help: "site this node stands in, its failure domain" },
       { name: "rack", value: "<name>", help: "rack this node stands in, its failure domain" },
       {

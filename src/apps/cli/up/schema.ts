@@ -29,6 +29,24 @@ const port = reading((given) => {
     : { problem: "is no port; give a number from 1 to 65535, or 0 for any free one" }
 })
 
+const holders = reading((given) => {
+  const number = Number(given)
+  return Number.isInteger(number) && number >= 1 && number <= 8
+    ? { value: number }
+    : { problem: "is no number of nodes to hold the CA; give one from 1 to 8" }
+})
+
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** In milliseconds. */
+const life = reading((given) => {
+  const [, digits, unit] = /^(\d{1,9})([smhd])$/.exec(String(given)) ?? []
+  const time = digits === undefined ? 0 : Number(digits) * UNITS[unit!]!
+  return time >= UNITS["m"]! && time <= 365 * UNITS["d"]!
+    ? { value: time }
+    : { problem: "is no life of a certificate; write it like 60s, 12h or 90d, from 60s to 365d" }
+})
+
 const address = reading((given) => {
   const bare = String(given).replace(/^\[(.*)\]$/, "$1")
   return isIP(bare) === 0
@@ -125,6 +143,8 @@ export const UpSettings = z.object({
     (word) => KNOWN_ROLES.find((role) => role === word),
     `is no role of this version; write some of ${KNOWN_ROLES.join(",")}`,
   ).optional(),
+  enrolmentNodes: holders.optional(),
+  certificateLife: life.optional(),
   site: text.optional(),
   rack: text.optional(),
   user: users.default([]),

@@ -45,6 +45,8 @@ const ABSENT = {
   httpHost: undefined,
   nameServers: undefined,
   roles: undefined,
+  enrolmentNodes: undefined,
+  certificateLife: undefined,
   site: undefined,
   rack: undefined,
   tlsCert: undefined,
