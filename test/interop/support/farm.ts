@@ -13,6 +13,8 @@ export class FarmNode {
   program: Program | undefined
   /** The checkout whose `bin/carillon` it runs, and commands to it. */
   build = resolve(".")
+  /** What its command line begins with, where it is to run in a network of its own. */
+  within: readonly string[] = []
   readonly #extra: readonly string[]
   readonly #environment: NodeJS.ProcessEnv
 
@@ -32,12 +34,8 @@ export class FarmNode {
   async up(...options: readonly string[]): Promise<void> {
     const args = ["up", "--data", this.data, "--host", this.host, "--log-level", "info"]
     const ports = Object.entries(PORTS).flatMap(([name, port]) => [`--${name}-port`, String(port)])
-    this.program = new Program(
-      `node ${this.host}`,
-      this.#carillon,
-      [...args, ...ports, ...this.#extra, ...options],
-      this.#environment,
-    )
+    const [command, ...rest] = [...this.within, this.#carillon, ...args, ...ports, ...this.#extra, ...options]
+    this.program = new Program(`node ${this.host}`, command!, rest, this.#environment)
     await this.program.says(/^.*\bready\b.*$/m, 60_000)
   }
 

@@ -125,7 +125,12 @@ export function runToEnd(command: string, args: readonly string[], patience = 60
 export function runBeside(
   command: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly uid?: number } = {},
+  options: {
+    readonly cwd?: string
+    readonly env?: NodeJS.ProcessEnv
+    readonly uid?: number
+    readonly timeout?: number
+  } = {},
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   return new Promise((resolve) => {
     const child = execFile(command, args, { timeout: 60_000, ...options }, (_, stdout, stderr) =>
