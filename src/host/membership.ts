@@ -213,7 +213,8 @@ export async function joinOverlay({
   return load(await commitMembership(data, files), settings)
 }
 
-async function refuseMember(data: string): Promise<void> {
+/** Throws MembershipError where the directory is that of a member already. */
+export async function refuseMember(data: string): Promise<void> {
   const member = await findMembership(data)
   if (member === undefined) return
   const { configuration } = parseConfiguration(await readRequired(member.configuration))
@@ -234,7 +235,8 @@ interface Written {
   readonly fabricKeys: readonly FabricKey[]
 }
 
-async function writeMembership(
+/** Into the files of a membership that is being made. */
+export async function writeMembership(
   files: MembershipFiles,
   { document, key, chain, fabricKeys }: Written,
 ): Promise<void> {

@@ -68,6 +68,7 @@ export class FakeNode {
       domain: DOMAIN,
       status: () => this.status(),
       command: async (command) => this.#command(command),
+      backup: async () => ({ overlay: "bells", backup: "", values: 0, nodes: 1, missing: [] }),
       revoke: async (node: string) => ({ node, heldAuthority: false }),
       invite: async (asked) => {
         this.invited.push(asked)

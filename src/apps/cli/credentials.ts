@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import { createInterface } from "node:readline/promises"
 import { passwordProblem, userNameProblem } from "../control/user-name.ts"
 import { UsageError } from "./outcome.ts"
+import type { Terminal } from "./terminal.ts"
 
 /** Throws UsageError for what cannot name a user; the node judges the domain. */
 export function checkName(name: string): void {
@@ -18,6 +19,22 @@ export async function choosePassword(
   const problem = passwordProblem(password)
   if (problem !== undefined) throw new UsageError(`the password ${problem}; choose another one`)
   return { password, generated: false }
+}
+
+const PASSPHRASE_LENGTH = 12
+
+/** The passphrase given, the one on standard input for `-`, or that of the environment. Throws UsageError. */
+export async function readPassphrase(
+  given: string | undefined,
+  { environment }: Pick<Terminal, "environment">,
+): Promise<string> {
+  const passphrase = given === "-" ? await firstLine() : (given ?? environment["CARILLON_PASSPHRASE"])
+  if (passphrase === undefined)
+    throw new UsageError("a backup needs a passphrase: give --passphrase, or - for standard input")
+  if (passphrase.length >= PASSPHRASE_LENGTH) return passphrase
+  throw new UsageError(
+    `a passphrase of ${passphrase.length} characters is too easily guessed; give at least ${PASSPHRASE_LENGTH}`,
+  )
 }
 
 async function firstLine(): Promise<string> {

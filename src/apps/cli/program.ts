@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs"
 import { Command, CommanderError } from "commander"
 import { CarillonError, InvariantError } from "../../core/kit/errors.ts"
+import { addBackup } from "./commands/backup.ts"
 import { addDrain } from "./commands/drain.ts"
 import { addInvite } from "./commands/invite.ts"
 import { addLookup } from "./commands/lookup.ts"
 import { addNodeRevoke } from "./commands/node-revoke.ts"
+import { addRestore } from "./commands/restore.ts"
 import { addStatus } from "./commands/status.ts"
 import { addUp } from "./commands/up.ts"
 import { addUserAdd } from "./commands/user-add.ts"
@@ -70,6 +72,8 @@ function createProgram(stage: Stage): Command {
   addStatus(program, stage)
   addLookup(program, stage)
   addDrain(program, stage)
+  addBackup(program, stage)
+  addRestore(program, stage)
   return program
 }
 

@@ -1,7 +1,9 @@
 import type { z } from "zod"
 import {
   AskedAor,
+  AskedBackup,
   AskedInvite,
+  Backup,
   ChangePassword,
   Count,
   Drain,
@@ -97,6 +99,15 @@ export const ROUTES = {
     summary: "Takes a node's certificate back, for good: no node hears it any longer.",
     request: NamedNode,
     response: RevokedNode,
+  }),
+  backup: route({
+    method: "POST",
+    path: "/api/backup",
+    open: false,
+    summary:
+      "All that the fabric needs to rise again, sealed with a passphrase. Asked of a node that holds the CA.",
+    request: AskedBackup,
+    response: Backup,
   }),
   drain: route({
     method: "POST",

@@ -61,6 +61,16 @@ export const RevokedNode = z.looseObject({
   heldAuthority: z.boolean().describe("it held the CA, which whoever has its disk still has"),
 })
 
+export const AskedBackup = z.object({ passphrase: z.string().min(12).max(1_024) })
+
+export const Backup = z.looseObject({
+  overlay: z.string(),
+  backup: z.string().describe("the file, as base64"),
+  values: z.number(),
+  nodes: z.number().describe("whose records are in it"),
+  missing: z.array(z.string()).describe("addresses of nodes that did not give their records"),
+})
+
 export const AskedAor = z.object({ aor: UserName.describe("sip:user@domain, user@domain or user") })
 
 export const AskedInvite = z.object({

@@ -14,6 +14,7 @@ import { createNodeHost } from "../../host/node-host.ts"
 import type { RunningFabric } from "../../host/running-fabric.ts"
 import { Upkeep } from "../../host/upkeep.ts"
 import { adminToken } from "./admin-token.ts"
+import { backupMaker } from "./backup.ts"
 import { enterFabric, type FabricEntry, type Origin } from "./fabric.ts"
 import { type Controlled, createHandlers, within } from "./handlers.ts"
 import { createHttp, listenHttp } from "./http.ts"
@@ -82,7 +83,7 @@ export async function startDaemon(options: UpOptions, version: string): Promise<
     log,
   })
   upkeep.start()
-  const controlled = control(host, membership)
+  const controlled = control(host, membership, fabric)
   const handlers = createHandlers(controlled)
   const server = createHttp({
     version,
@@ -255,7 +256,7 @@ const runningFabric = (host: NodeHost): RunningFabric => ({
   reconfigure: (document) => host.reconfigure(document),
 })
 
-function control(host: NodeHost, membership: Member): Controlled {
+function control(host: NodeHost, membership: Member, fabric: RunningFabric): Controlled {
   const status = () => {
     const way = host.udp?.way
     return { ...host.node.status(systemClock()), ...(way && { udp: `${way.kind}: ${way.reason}` }) }
@@ -266,6 +267,7 @@ function control(host: NodeHost, membership: Member): Controlled {
     command: (command) => host.command(command),
     invite: inviter(membership, status),
     revoke: revoker(membership, status),
+    backup: backupMaker(membership, fabric),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { NodeAnswer, NodeCommand } from "../../core/node/interface.ts"
 import { ControlError } from "../control/control-error.ts"
-import type { Request } from "../control/routes.ts"
+import type { Answer, Request } from "../control/routes.ts"
 import type { StatusReport } from "../control/schemas.ts"
 import { splitUserName, userNameProblem } from "../control/user-name.ts"
 import type { Handlers } from "./dispatch.ts"
@@ -21,6 +21,8 @@ export interface Controlled {
   invite(asked: Request<"invite">): Promise<{ readonly invite: string; readonly expires: Date }>
   /** By Node-ID, or how it begins. Throws ControlError. */
   revoke(node: string): Promise<{ readonly node: string; readonly heldAuthority: boolean }>
+  /** Of the whole fabric. Throws ControlError where this node does not hold the CA. */
+  backup(passphrase: string): Promise<Answer<"backup">>
 }
 
 /** The control API's operations, done by a node. */
@@ -54,6 +56,7 @@ export function createHandlers(node: Controlled): Handlers {
       const { invite, expires } = await node.invite(asked)
       return { invite, uses: asked.uses, expires: expires.toISOString() }
     },
+    backup: ({ passphrase }) => node.backup(passphrase),
     revokeNode: (asked) => node.revoke(asked.node),
     async drain() {
       const done = await within(DRAIN_ANSWER, drain())
