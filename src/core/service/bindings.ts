@@ -31,11 +31,13 @@ export function sameIdentity(a: string, b: string): boolean {
 /**
  * Bindings of the phone whose Contact a dialog has as its remote target, the likeliest first. A phone that
  * comes back by a new connection may name that connection's port, so the port does not count where only
- * one phone can be meant.
+ * one phone can be meant: one that can be reached, and has registered after all that can not.
+ * `bindings`: newest first, as `mergeBindings` has them.
  */
 export function bindingsOfTarget(
   bindings: readonly EffectiveBinding[],
   target: string,
+  isReachable: (binding: EffectiveBinding) => boolean,
 ): readonly EffectiveBinding[] {
   const same = bindings.filter(({ contact }) => sameIdentity(CONTACT + contact, CONTACT + target))
   const wanted = readSipUri(target)
@@ -44,7 +46,9 @@ export function bindingsOfTarget(
     const uri = binding.flow === undefined || same.includes(binding) ? undefined : readSipUri(binding.contact)
     return uri !== undefined && equalUris({ ...uri, port: wanted.port }, wanted)
   })
-  return alike.length === 1 ? [...same, ...alike] : same
+  const [newest] = alike
+  const isOne = newest !== undefined && isReachable(newest) && alike.filter(isReachable).length === 1
+  return isOne ? [...same, newest] : same
 }
 
 function readSipUri(text: string): SipUri | undefined {

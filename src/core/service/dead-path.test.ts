@@ -133,6 +133,46 @@ describe("A request within a call, sent to any node that lives,", () => {
     })
   }
 
+  test("reaches a phone that came back though its binding at the dead edge still stands under another port", () => {
+    const { farm, nodes, alice, bob, byAlice } = talk("UDP", "TLS")
+    farm.kill(nodes[1])
+    bob.own = { ...bob.own, port: 40_777 }
+    assert.equal(statusOf(bob.register(nodes[2])), 200)
+    bob.inbox.length = 0
+    const uri = byAlice.uri.replace(/:40002/, ":40999")
+    assert.notEqual(uri, byAlice.uri)
+    alice.send(nodes[0], alice.text("BYE", { ...byAlice, uri, cseq: 7 }))
+    bob.answer(nodes[2], bob.got("BYE"), "200 OK")
+    assert.equal(statusOf(alice.lastAnswer()), 200)
+  })
+
+  test("is not given to a phone that was there before the one whose edge died", () => {
+    const farm = new Farm(3)
+    farm.advance(1)
+    for (const user of ["alice", "bob"]) farm.addUser(user, "secret")
+    const [first, second, third] = farm.nodes as unknown as Talk["nodes"]
+    const alice = farm.phone("alice", "UDP", "192.0.2.1", 5060)
+    const neighbour = farm.phone("bob", "TLS", "192.0.2.2", 40_009)
+    assert.equal(statusOf(neighbour.register(third)), 200)
+    farm.advance(1_000)
+    const bob = farm.phone("bob", "TLS", "192.0.2.2", 40_002)
+    assert.equal(statusOf(alice.register(first)), 200)
+    assert.equal(statusOf(bob.register(second)), 200)
+    const uri = `sip:bob@${DOMAIN}`
+    alice.ask(first, "INVITE", { uri, to: `<${uri}>`, callId: "call-1" })
+    bob.answer(second, bob.got("INVITE"), "200 OK")
+    const answer = alice.lastAnswer()
+    const headers = valuesIn(answer, "Record-Route")
+      .map((route) => `Route: ${route}`)
+      .toReversed()
+    const [from, to] = [valuesIn(answer, "From")[0]!, valuesIn(answer, "To")[0]!]
+    farm.kill(second)
+    neighbour.inbox.length = 0
+    const target = bob.contact.slice(1, -1).replace(/:40002/, ":40999")
+    alice.send(first, alice.text("BYE", { uri: target, from, to, callId: "call-1", headers, cseq: 7 }))
+    assert.deepEqual(neighbour.inbox, [])
+  })
+
   test("reaches a phone that lost its connection and came back by another one to the same node", () => {
     const { nodes, alice, bob, byAlice } = talk("UDP", "TCP")
     bob.hangUpConnection(nodes[1])

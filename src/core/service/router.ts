@@ -3,7 +3,7 @@ import type { Instant } from "../kit/time.ts"
 import { fromOf, toOf } from "../sip/fields.ts"
 import type { SipRequest } from "../sip/message.ts"
 import type { Authentication } from "./authentication.ts"
-import { bindingsOfTarget, mergeBindings } from "./bindings.ts"
+import { bindingsOfTarget, type EffectiveBinding, mergeBindings } from "./bindings.ts"
 import type { Call, Desk } from "./desk.ts"
 import type { Flows } from "./flows.ts"
 import { type Names, readUri } from "./names.ts"
@@ -126,7 +126,9 @@ export class Router {
     if (aor === undefined) return give(now)
     return questions.findBindings(aor, now, (found, later) => {
       if (found.kind === "unavailable") return give(later)
-      const bindings = bindingsOfTarget(mergeBindings(found.entries, later), request.uri)
+      const isReachable = (binding: EffectiveBinding) =>
+        targets.of(call, aor, [binding], true).targets.length > 0
+      const bindings = bindingsOfTarget(mergeBindings(found.entries, later), request.uri, isReachable)
       const sets = bindings.map((binding) => targets.of(call, aor, [binding], true))
       const tidied = sets.flatMap(({ gone }) => gone).flatMap((gone) => registrar.remove(gone, later))
       const [target] = sets.flatMap((set) => set.targets)

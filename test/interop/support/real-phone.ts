@@ -102,6 +102,16 @@ export class RealPhone {
     return { call, status: answered.status }
   }
 
+  /** An INVITE within a call that stands. RFC 3261 §14. */
+  async reInvite(call: string): Promise<number> {
+    const answered = await this.#ask(
+      "re-invited",
+      () => this.agent.handle({ kind: "re-invite", call }, now()),
+      (event) => event.call === call,
+    )
+    return answered.status
+  }
+
   async hangUp(call: string): Promise<number> {
     const ended = await this.#ask(
       "call-ended",
