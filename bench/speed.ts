@@ -1,0 +1,113 @@
+// `npm run bench`: Carillon beside Kamailio and the npm package `sip`, in one run, on the same core.
+//
+//   npm run bench -- [--only refresh,digest,…] [--rounds 5] [--seconds 4] [--memory 100000]
+//
+// Rates are operations for a second of the server's processor time. Rivals take turns, round by round, so that what
+// else the machine does strikes all alike; the table shows the median round and the spread of all.
+
+import { cpus } from "node:os"
+import { parseArgs } from "node:util"
+import { type Ask, measure, measureMemory, type Round } from "./speed/measure.ts"
+import { install, type RivalName, start, versions } from "./speed/rivals.ts"
+import { WORKLOADS, type Workload } from "./speed/workloads.ts"
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "4" },
+    memory: { type: "string", default: "0" },
+  },
+})
+const rounds = Number(values.rounds)
+const milliseconds = Number(values.seconds) * 1_000
+const chosen = values.only?.split(",")
+const unknown = chosen?.find((name) => !WORKLOADS.some((each) => each.name === name) && name !== "memory")
+if (unknown !== undefined || !(rounds >= 1) || !(milliseconds > 0)) {
+  const names = [...WORKLOADS.map(({ name }) => name), "memory"]
+  console.error(`--only takes some of ${names.join(",")}; --rounds and --seconds are numbers above 0`)
+  process.exit(2)
+}
+
+const say = (line: string) => console.error(line)
+
+async function run(workload: Workload): Promise<ReadonlyMap<RivalName, readonly Round[]>> {
+  const results = new Map<RivalName, Round[]>(workload.rivals.map(([name]) => [name, []]))
+  for (let round = 1; round <= rounds; round++) {
+    for (const [name, ask] of workload.rivals) {
+      const rival = await start(name, { users: workload.users, digest: ask.digest })
+      try {
+        const result = await measure(rival, { ...ask, users: workload.users }, milliseconds)
+        results.get(name)!.push(result)
+        say(
+          `${workload.name} ${round}/${rounds} ${name}: ${Math.round(result.perCoreSecond)} per core-second`,
+        )
+      } finally {
+        await rival.stop()
+      }
+    }
+  }
+  // Half of what the first rival did by the clock, for all: how long does an answer take then?
+  const half = median((results.values().next().value ?? []).map(({ perSecond }) => perSecond)) / 2
+  for (const [name, ask] of workload.rivals) {
+    const rival = await start(name, { users: workload.users, digest: ask.digest })
+    try {
+      const paced: Ask = { ...ask, users: workload.users, rate: half }
+      atHalf.set(`${workload.name} ${name}`, await measure(rival, paced, milliseconds))
+    } finally {
+      await rival.stop()
+    }
+  }
+  return results
+}
+
+/** Latencies under half load, by workload and rival. */
+const atHalf = new Map<string, Round>()
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  return sorted[sorted.length >> 1] ?? 0
+}
+
+function show(workload: Workload, results: ReadonlyMap<RivalName, readonly Round[]>): void {
+  console.log(`\n${workload.title}\n`)
+  console.log("| | per core-second | spread | ratio | p50, p99 ms at full load | p50, p99 ms at half load |")
+  console.log("|---|---|---|---|---|---|")
+  const base = median([...results.values()][0]!.map(({ perCoreSecond }) => perCoreSecond))
+  for (const [name, list] of results) {
+    const rates = list.map(({ perCoreSecond }) => perCoreSecond)
+    const spread = `${Math.round(Math.min(...rates))}–${Math.round(Math.max(...rates))}`
+    const full = `${median(list.map(({ p50 }) => p50)).toFixed(2)}, ${median(list.map(({ p99 }) => p99)).toFixed(2)}`
+    const paced = atHalf.get(`${workload.name} ${name}`)
+    const half = paced === undefined ? "" : `${paced.p50.toFixed(2)}, ${paced.p99.toFixed(2)}`
+    const rate = median(rates)
+    console.log(
+      `| ${name} | ${Math.round(rate)} | ${spread} | ${(rate / base).toFixed(2)} | ${full} | ${half} |`,
+    )
+  }
+}
+
+async function showMemory(users: number): Promise<void> {
+  console.log(`\nmemory for a registration, ${users} of them\n\n| | bytes |\n|---|---|`)
+  for (const name of ["kamailio -x fm", "carillon"] as const) {
+    const rival = await start(name, { users, digest: true })
+    try {
+      const ask: Ask = { workload: "register-digest", digest: true, outstanding: 64, users }
+      console.log(`| ${name} | ${Math.round(await measureMemory(rival, ask))} |`)
+    } finally {
+      await rival.stop()
+    }
+  }
+}
+
+install(say)
+const software = Object.entries(versions()).map(([name, version]) => `${name} ${version}`)
+console.log(
+  `${new Date().toISOString().slice(0, 10)}; ${cpus()[0]?.model}, ${cpus().length} cores; ${software.join(", ")}`,
+)
+for (const workload of WORKLOADS) {
+  if (chosen !== undefined && !chosen.includes(workload.name)) continue
+  show(workload, await run(workload))
+}
+const registrations = Number(values.memory) || (chosen?.includes("memory") ? 100_000 : 0)
+if (registrations > 0) await showMemory(registrations)

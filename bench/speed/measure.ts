@@ -1,0 +1,130 @@
+import { resolve } from "node:path"
+import { setTimeout as wait } from "node:timers/promises"
+import { end, LOAD_CORE, memory, processorTime, startOn } from "./processes.ts"
+import type { Count, Order, ToGenerator } from "./protocol.ts"
+import { DOMAIN, type Rival } from "./rivals.ts"
+
+/** What one round of one workload on one rival showed. */
+export interface Round {
+  /** Operations for a second of the server's processor time. */
+  readonly perCoreSecond: number
+  /** Operations for a second of the clock. */
+  readonly perSecond: number
+  readonly p50: number
+  readonly p99: number
+  readonly count: Count
+}
+
+export type Ask = Pick<Order, "workload" | "users" | "outstanding" | "digest"> &
+  Partial<Pick<Order, "rate" | "once">>
+
+/** So many of a thousand messages may have to be repeated. */
+const REPEATED = 1
+const WARM_UP = 1_000
+const WARM_UP_LIMIT = 120_000
+
+class Load {
+  readonly #child: ReturnType<typeof startOn>
+
+  constructor() {
+    const command = [process.execPath, resolve("bench/speed/generator.ts")]
+    this.#child = startOn(LOAD_CORE, command, { ipc: true })
+    this.#child.stderr!.pipe(process.stderr)
+  }
+
+  async begin(rival: Rival, ask: Ask): Promise<void> {
+    const order = { rate: undefined, once: false, ...ask, server: rival.address, domain: DOMAIN }
+    await this.#tell({ kind: "begin", order })
+  }
+
+  count(): Promise<Count> {
+    return this.#tell({ kind: "count" }) as Promise<Count>
+  }
+
+  end(): Promise<void> {
+    return end(this.#child)
+  }
+
+  #tell(message: ToGenerator): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#child.once("message", resolve)
+      this.#child.once("exit", (code) => reject(new Error(`the load generator ended with ${code}`)))
+      this.#child.send(message)
+    })
+  }
+}
+
+/** Throws where an answer was wrong, a password was not asked for, or too much had to be repeated. */
+function judge(count: Count, first: Count | undefined, { digest, workload }: Ask): void {
+  const fail = (what: string) => {
+    throw new Error(`${workload}: ${what}`)
+  }
+  if (count.wrong > 0) fail(`${count.wrong} wrong answers: ${count.complaints.join("; ")}`)
+  const repeated = count.retransmissions - (first?.retransmissions ?? 0)
+  const answers = count.answers - (first?.answers ?? 0)
+  if (repeated * 1_000 > answers * REPEATED) fail(`${repeated} retransmissions for ${answers} answers`)
+  if (count.probesRefused !== count.probes)
+    fail(`${count.probes - count.probesRefused} wrong passwords of ${count.probes} were taken`)
+  if (digest && workload === "register-digest" && count.challenges < count.done)
+    fail(`only ${count.challenges} challenges for ${count.done} registrations`)
+  if (digest && workload.startsWith("register") && count.done > 20_000 && count.probes === 0)
+    fail("no wrong password was tried")
+}
+
+/** Until the code is hot, and every phone is registered: only that first time is written to disk. */
+async function warmUp(load: Load, { users, rate }: Ask): Promise<Count> {
+  const enough = rate === undefined ? 10_000 + 2 * users : 2 * users
+  const deadline = performance.now() + WARM_UP_LIMIT
+  await wait(WARM_UP)
+  for (;;) {
+    const count = await load.count()
+    if (count.done >= enough) {
+      if (rate === undefined) return count
+      await wait(WARM_UP)
+      return load.count()
+    }
+    if (performance.now() > deadline) throw new Error(`only ${count.done} done while warming up`)
+    await wait(100)
+  }
+}
+
+/** One round: warm up, then that many milliseconds. */
+export async function measure(rival: Rival, ask: Ask, milliseconds: number): Promise<Round> {
+  const load = new Load()
+  try {
+    await load.begin(rival, ask)
+    const first = await warmUp(load, ask)
+    const [processor, clock] = [processorTime(rival.pids()), performance.now()]
+    await wait(milliseconds)
+    const last = await load.count()
+    const spent = (processorTime(rival.pids()) - processor) / 1e9
+    const passed = (performance.now() - clock) / 1_000
+    judge(last, first, ask)
+    const done = last.done - first.done
+    return {
+      perCoreSecond: done / spent,
+      perSecond: done / passed,
+      p50: last.p50,
+      p99: last.p99,
+      count: last,
+    }
+  } finally {
+    await load.end()
+  }
+}
+
+/** Bytes a registration: the growth of all the server's memory while so many phones registered. */
+export async function measureMemory(rival: Rival, ask: Ask): Promise<number> {
+  const load = new Load()
+  try {
+    const before = memory(rival.pids())
+    await load.begin(rival, { ...ask, once: true })
+    let count = await load.count()
+    for (; !count.isFinished; count = await load.count()) await wait(500)
+    judge(count, undefined, ask)
+    await wait(2_000)
+    return (memory(rival.pids()) - before) / ask.users
+  } finally {
+    await load.end()
+  }
+}
