@@ -15,8 +15,12 @@ const USERS = 2_000
 
 type Options = Partial<Omit<Ask, "users">>
 
+/** The npm package is so slow that with more it would be measured by its queue. */
+const fit = (name: RivalName, ask: Omit<Ask, "users">) =>
+  name === "npm sip" ? { ...ask, outstanding: Math.min(ask.outstanding, 32) } : ask
+
 const all = (ask: Omit<Ask, "users">, names: readonly RivalName[]) =>
-  names.map((name) => [name, ask] as const)
+  names.map((name) => [name, fit(name, ask)] as const)
 
 const register = (workload: Ask["workload"], options: Options = {}): Omit<Ask, "users"> => ({
   workload,
@@ -40,7 +44,7 @@ const openRefresh = (outstanding: number): Workload["rivals"] => [
   ["kamailio, default allocator", register("register-plain", { digest: false, outstanding })],
   ["carillon", register("register-refresh", { outstanding })],
   ["carillon, plain UDP", register("register-refresh", { outstanding })],
-  ["npm sip", register("register-plain", { digest: false, outstanding })],
+  ["npm sip", fit("npm sip", register("register-plain", { digest: false, outstanding }))],
 ]
 
 export const WORKLOADS: readonly Workload[] = [
