@@ -35,31 +35,42 @@ async function run(workload: Workload): Promise<ReadonlyMap<RivalName, readonly 
   const results = new Map<RivalName, Round[]>(workload.rivals.map(([name]) => [name, []]))
   for (let round = 1; round <= rounds; round++) {
     for (const [name, ask] of workload.rivals) {
-      const rival = await start(name, { users: workload.users, digest: ask.digest })
-      try {
-        const result = await measure(rival, { ...ask, users: workload.users }, milliseconds)
-        results.get(name)!.push(result)
-        say(
-          `${workload.name} ${round}/${rounds} ${name}: ${Math.round(result.perCoreSecond)} per core-second`,
-        )
-      } finally {
-        await rival.stop()
-      }
+      const result = await attempt(workload, name, ask)
+      if (result === undefined) continue
+      results.get(name)!.push(result)
+      const rate = Math.round(result.perCoreSecond)
+      say(`${workload.name} ${round}/${rounds} ${name}: ${rate} per core-second`)
     }
   }
   // Half of what the first rival did by the clock, for all: how long does an answer take then?
   const half = median((results.values().next().value ?? []).map(({ perSecond }) => perSecond)) / 2
   for (const [name, ask] of workload.rivals) {
-    const rival = await start(name, { users: workload.users, digest: ask.digest })
-    try {
-      const paced: Ask = { ...ask, users: workload.users, rate: half }
-      atHalf.set(`${workload.name} ${name}`, await measure(rival, paced, milliseconds))
-    } finally {
-      await rival.stop()
-    }
+    const result = await attempt(workload, name, { ...ask, rate: half })
+    if (result !== undefined) atHalf.set(`${workload.name} ${name}`, result)
   }
   return results
 }
+
+/** Undefined, and the run has failed, where the load generator does not agree with what it was answered. */
+async function attempt(
+  { name: title, users }: Workload,
+  name: RivalName,
+  ask: Omit<Ask, "users">,
+): Promise<Round | undefined> {
+  const rival = await start(name, { users, digest: ask.digest })
+  try {
+    return await measure(rival, { ...ask, users }, milliseconds)
+  } catch (error) {
+    const paced = ask.rate === undefined ? "" : " at half load"
+    complaints.push(`${title}, ${name}${paced}: ${(error as Error).message}`)
+    say(complaints.at(-1)!)
+    return undefined
+  } finally {
+    await rival.stop()
+  }
+}
+
+const complaints: string[] = []
 
 /** Latencies under half load, by workload and rival. */
 const atHalf = new Map<string, Round>()
@@ -111,3 +122,6 @@ for (const workload of WORKLOADS) {
 }
 const registrations = Number(values.memory) || (chosen?.includes("memory") ? 100_000 : 0)
 if (registrations > 0) await showMemory(registrations)
+if (complaints.length > 0)
+  console.log(`\nnot to be counted:\n${complaints.map((line) => `- ${line}`).join("\n")}`)
+process.exitCode = complaints.length > 0 ? 1 : 0

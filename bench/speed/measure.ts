@@ -47,8 +47,12 @@ class Load {
 
   #tell(message: ToGenerator): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#child.once("message", resolve)
-      this.#child.once("exit", (code) => reject(new Error(`the load generator ended with ${code}`)))
+      const gone = (code: number | null) => reject(new Error(`the load generator ended with ${code}`))
+      this.#child.once("exit", gone)
+      this.#child.once("message", (answer) => {
+        this.#child.off("exit", gone)
+        resolve(answer)
+      })
       this.#child.send(message)
     })
   }

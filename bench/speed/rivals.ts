@@ -59,7 +59,7 @@ async function startCarillon(
   { users }: Needs,
 ): Promise<Rival> {
   const directory = mkdtempSync(join(tmpdir(), "carillon-bench-"))
-  const main = resolve("src/apps/cli/main.ts")
+  const carillon = resolve("bin/carillon")
   const started: ReturnType<typeof startOn>[] = []
   const stop = async () => {
     await Promise.all(started.map(end))
@@ -67,7 +67,7 @@ async function startCarillon(
   }
   try {
     const run = (...args: readonly string[]) =>
-      execFileSync(process.execPath, [main, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] })
+      execFileSync(carillon, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] })
     const first = join(directory, "1")
     for (let number = 1; number <= nodes; number++) {
       const host = `127.0.0.${number}`
@@ -76,8 +76,7 @@ async function startCarillon(
       const origin = number === 1 ? ["--domain", DOMAIN] : ["--join", run("invite", "--node", ...at).trim()]
       const data = join(directory, String(number))
       const child = startOn(SERVER_CORE, [
-        process.execPath,
-        main,
+        carillon,
         "up",
         ...["--data", data, "--host", host, "--log-level", "warn", ...ports, ...origin, ...options],
       ])

@@ -1,11 +1,12 @@
 import { Deadlines } from "../kit/deadlines.ts"
+import { InvariantError } from "../kit/errors.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { count, log } from "../kit/log.ts"
 import type { Random } from "../kit/random.ts"
 import type { Instant } from "../kit/time.ts"
 import { randomToken } from "../kit/token.ts"
 import { toOf, topVia } from "../sip/fields.ts"
-import { isFinal, type SipRequest, type SipResponse } from "../sip/message.ts"
+import { Headers, isFinal, NO_BODY, type SipRequest, type SipResponse } from "../sip/message.ts"
 import { makeResponse } from "../sip/respond.ts"
 import { serializeMessage } from "../sip/serialize.ts"
 import { type Flow, type Hop, isReliable } from "../sip/transport.ts"
@@ -20,6 +21,17 @@ import { statelessTag } from "./stateless.ts"
 import type { SipTimers } from "./timers.ts"
 import { withTopVia } from "./via-stack.ts"
 
+/**
+ * A response as it went out. Transactions linger for 32 s after the answer, hundreds of thousands of them on a busy
+ * node, so all that is kept of the message is its bytes: fields would keep the whole request alive besides, of which
+ * their texts are parts. `response` is a stand-in that only says which one it is.
+ */
+interface Said {
+  readonly response: SipResponse
+  readonly bytes: Uint8Array
+  readonly toTag: string | undefined
+}
+
 interface Server {
   readonly key: ServerKey
   readonly match: string
@@ -32,7 +44,9 @@ interface Server {
   /** Until the final response. */
   request: SipRequest | undefined
   /** What was said last, while it may have to be said again. */
-  latest: { readonly response: SipResponse; readonly bytes: Uint8Array } | undefined
+  latest: Said | undefined
+  /** What the machine is being told to say. */
+  saying: Said | undefined
   /** Tag of the To in the final response; RFC 2543 clients match their ACK by it. */
   toTag: string | undefined
 }
@@ -87,7 +101,11 @@ export class ServerTransactions {
   respond(key: ServerKey, response: SipResponse, now: Instant, out: LayerEffect[]): void {
     const server = this.#servers.get(key)
     if (server === undefined) return
-    this.#tell(server, server.machine.handle({ kind: "response", response }, now), now, out)
+    const said = say(response)
+    server.saying = said
+    const effects = server.machine.handle({ kind: "response", response: said.response }, now)
+    this.#tell(server, effects, now, out)
+    server.saying = undefined
   }
 
   trying(key: ServerKey, now: Instant, out: LayerEffect[]): void {
@@ -148,6 +166,7 @@ export class ServerTransactions {
       reopen: transport.reliable ? reopenedHop(via, flow) : undefined,
       request,
       latest: undefined,
+      saying: undefined,
       toTag: undefined,
     }
     this.#servers.set(server.key, server)
@@ -227,11 +246,13 @@ export class ServerTransactions {
   }
 
   #send(server: Server, response: SipResponse, out: LayerEffect[]): void {
-    const bytes = server.latest?.response === response ? server.latest.bytes : serializeMessage(response)
-    server.latest = { response, bytes }
+    const said = [server.latest, server.saying].find((each) => each?.response === response)
+    if (said === undefined) throw new InvariantError(`a response ${response.status} that nobody gave`)
+    const { bytes } = said
+    server.latest = said
     if (isFinal(response) && server.request) {
       server.request = undefined
-      server.toTag = toOf(response).parameters.get("tag")
+      server.toTag = said.toTag
       this.#unanswered--
       if (server.method === "INVITE") this.#unansweredInvites--
     }
@@ -257,5 +278,17 @@ export class ServerTransactions {
     if (!this.#servers.has(server.key)) return
     if (server.machine.deadline <= now) this.#tell(server, server.machine.expire(now), now, out)
     else this.#deadlines.set(server, server.machine.deadline)
+  }
+}
+
+const NO_HEADERS = new Headers([])
+
+function say(response: SipResponse): Said {
+  const { kind, status, reason } = response
+  const toTag = isFinal(response) ? toOf(response).parameters.get("tag") : undefined
+  return {
+    response: { kind, status, reason, headers: NO_HEADERS, body: NO_BODY },
+    bytes: serializeMessage(response),
+    toTag,
   }
 }
