@@ -32,7 +32,13 @@ export type ProxyInput =
   | { readonly kind: "node-lost"; readonly node: string }
   | { readonly kind: "resolved"; readonly ticket: Ticket; readonly records: readonly DnsRecord[] | "failed" }
   /** Answers a request; a To tag is added where it lacks one. Ignored once the request has its final answer. */
-  | { readonly kind: "answer"; readonly server: ServerKey; readonly response: SipResponse }
+  /** `forget`: a repetition is to be answered anew, so that nothing has to be remembered. RFC 3261 §8.2.7. */
+  | {
+      readonly kind: "answer"
+      readonly server: ServerKey
+      readonly response: SipResponse
+      readonly forget?: boolean
+    }
   /** Sends a request on, its own Route values already taken off. Again for the same server: more targets. */
   | {
       readonly kind: "forward"

@@ -70,6 +70,7 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
         break
       case "answer":
         this.#answer(input.server, input.response, now, out)
+        if (input.forget === true) this.#transact({ kind: "abandon", server: input.server }, now, out)
         break
       case "forward": {
         const pending = this.#layer.pendingRequest(input.server)

@@ -145,3 +145,40 @@ test("no connection between nodes stands for a password: a REGISTER that comes o
   first.handle({ kind: "received", flow, bytes: new Uint8Array(Buffer.from(forged, "latin1")) })
   assert.equal(farm.bindings.has("bob@example.org"), false)
 })
+
+describe("what anybody may ask without end", () => {
+  test("OPTIONS and a first REGISTER leave nothing behind, and are answered alike when they are repeated", () => {
+    const farm = new Farm(1)
+    farm.addUser("alice", "secret")
+    const node = farm.nodes[0]!
+    const alice = farm.phone("alice", "UDP", "192.0.2.1")
+    for (const [method, status] of [
+      ["OPTIONS", 200],
+      ["REGISTER", 401],
+    ] as const) {
+      const text = alice.text(method)
+      for (let i = 0; i < 3; i++) alice.send(node, text)
+      assert.deepEqual(alice.inbox.map(statusOf), [status, status, status])
+      const tags = new Set(alice.inbox.map((answer) => /^To:.*;tag=(.+)$/m.exec(answer)?.[1]))
+      assert.equal(tags.size, 1)
+      assert.equal(node.server.deadline, Number.POSITIVE_INFINITY)
+      alice.inbox.length = 0
+    }
+  })
+
+  test("a wrong password is judged once, however often the network repeats it", () => {
+    const farm = new Farm(1)
+    farm.addUser("alice", "secret")
+    const node = farm.nodes[0]!
+    const alice = farm.phone("alice", "UDP", "192.0.2.1")
+    alice.password = "guess"
+    alice.send(node, alice.text("REGISTER"))
+    const wrong = alice.text("REGISTER", {
+      headers: [alice.credentials(alice.lastAnswer(), "REGISTER", "sip:example.org")],
+    })
+    node.effects.length = 0
+    for (let i = 0; i < 3; i++) alice.send(node, wrong)
+    assert.equal(node.logged("sip.refused").length, 1)
+    assert.equal(alice.inbox.length, 4)
+  })
+})

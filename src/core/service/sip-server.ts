@@ -10,6 +10,7 @@ import { SipParseError } from "../sip/parse-error.ts"
 import { makeResponse } from "../sip/respond.ts"
 import { serializeMessage } from "../sip/serialize.ts"
 import type { Flow, Listener } from "../sip/transport.ts"
+import { statelessTag } from "../transaction/stateless.ts"
 import { Authentication } from "./authentication.ts"
 import type { Call, Desk } from "./desk.ts"
 import { DomainServices } from "./domain-services.ts"
@@ -155,7 +156,7 @@ class Server implements SipServer, Desk {
     const reason = refusal.reason ?? (status === 400 ? cause : undefined)
     const { request, flow } = call
     const counted = count("sip_refused_total", { status: `${status}` })
-    const answered = this.#respond(call, status, reason, headers, now)
+    const answered = this.#respond(call, status, reason, headers, now, routine && request.method !== "INVITE")
     if (routine) return [counted, ...answered]
     return [counted, logRefusal(request, flow.remote.host, status, cause), ...answered]
   }
@@ -167,17 +168,19 @@ class Server implements SipServer, Desk {
     return target ? this.#tellProxy({ kind: "forward-stateless", request, target }, now) : NOTHING
   }
 
+  /** `forget` where saying it twice does no harm: challenges and OPTIONS, which anybody may send without end. */
   #respond(
     { server, request }: Call,
     status: number,
     reason: string | undefined,
     headers: readonly HeaderField[],
     now: Instant,
+    forget = false,
   ): readonly SipEffect[] {
     if (server === undefined) return NOTHING
-    const toTag = randomToken(this.#settings.random)
+    const toTag = forget ? statelessTag(request) : randomToken(this.#settings.random)
     const response = makeResponse(request, status, reason, { toTag, headers })
-    return this.#tellProxy({ kind: "answer", server, response }, now)
+    return this.#tellProxy({ kind: "answer", server, response, forget }, now)
   }
 
   // What comes in.
@@ -292,7 +295,7 @@ class Server implements SipServer, Desk {
     }
     const required = requireOf(request)
     if (required.length > 0) return this.refuse(call, unsupported(required), now)
-    return this.answer(call, 200, CAPABILITIES, now)
+    return this.#respond(call, 200, undefined, CAPABILITIES, now, true)
   }
 }
 
