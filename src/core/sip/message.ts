@@ -75,16 +75,19 @@ export class Headers {
 
   /** The value of the first field of that name, in any case of letters. */
   first(name: string): string | undefined {
-    return this.fields.find((field) => isNamed(field, name))?.value
+    for (const field of this.fields) if (isNamed(field, name)) return field.value
+    return undefined
   }
 
   /** The values of all fields of that name, a field each, commas unsplit. */
   all(name: string): readonly string[] {
-    return this.fields.filter((field) => isNamed(field, name)).map((field) => field.value)
+    const values: string[] = []
+    for (const field of this.fields) if (isNamed(field, name)) values.push(field.value)
+    return values
   }
 
   has(name: string): boolean {
-    return this.fields.some((field) => isNamed(field, name))
+    return this.first(name) !== undefined
   }
 
   /** Puts `value` in the place of the first field of that name, and drops the others; appends if none. */

@@ -41,8 +41,30 @@ export interface OtherUri {
 
 export type Uri = SipUri | OtherUri
 
+/**
+ * URIs read before: the domain's own stands three times in every REGISTER, a phone's in all that it sends. Two
+ * generations, so that forgetting costs nothing. Long ones are not worth the memory, and only strangers send them.
+ */
+const REMEMBERED_URIS = 4_096
+const REMEMBERED_LENGTH = 128
+let recent = new Map<string, Uri>()
+let older = new Map<string, Uri>()
+
 /** Throws FormatError. */
 export function parseUri(text: string): Uri {
+  const known = recent.get(text) ?? older.get(text)
+  if (known !== undefined) return known
+  const uri = readUri(text)
+  if (text.length > REMEMBERED_LENGTH) return uri
+  if (recent.size >= REMEMBERED_URIS) {
+    older = recent
+    recent = new Map()
+  }
+  recent.set(text, uri)
+  return uri
+}
+
+function readUri(text: string): Uri {
   const colon = text.indexOf(":")
   const scheme = text.slice(0, Math.max(colon, 0)).toLowerCase()
   if (scheme === "sip" || scheme === "sips") return parseSip(scheme, text, colon + 1)
