@@ -1,0 +1,37 @@
+// `npm run kills`: kills nodes of a real farm of three at random moments while users are written, and prints how many
+// of those that were acknowledged are lost. One kill in five takes all nodes at once.
+//
+//   npm run kills -- [--seed 1] [--kills 200]
+
+import { parseArgs } from "node:util"
+import { Kills } from "./kills/kills.ts"
+
+const { values } = parseArgs({
+  options: { seed: { type: "string", default: "1" }, kills: { type: "string", default: "200" } },
+})
+
+const numberOf = (option: "seed" | "kills"): number => {
+  const number = Number(values[option])
+  if (Number.isInteger(number) && number >= 1) return number
+  console.error(`--${option}: "${values[option]}" is no whole number of at least 1; give one`)
+  process.exit(2)
+}
+
+const kills = new Kills({
+  seed: numberOf("seed"),
+  kills: numberOf("kills"),
+  say: (line) => console.log(line),
+})
+try {
+  const outcome = await kills.run()
+  const { acknowledged, unanswered, powerCuts, lost } = outcome
+  console.log(
+    `${outcome.kills} kills, ${powerCuts} of them of all nodes at once: ${acknowledged} users acknowledged, ${lost.length} lost; ${unanswered} were refused or got no answer`,
+  )
+  if (lost.length > 0) {
+    console.log(`lost: ${lost.join(", ")}`)
+    process.exitCode = 1
+  }
+} finally {
+  await kills.end()
+}

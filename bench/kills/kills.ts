@@ -1,0 +1,112 @@
+import { setTimeout as pause } from "node:timers/promises"
+import { SeededRandom } from "../../src/core/kit/random.ts"
+import { Farm, type FarmNode } from "../../test/interop/support/farm.ts"
+import { until } from "../../test/interop/support/programs.ts"
+
+/** Writers go on without a rest; a kill falls somewhere into so much of their work. */
+const LONGEST_LIFE = 1_500
+/** After a refusal, or while its node is dead, a writer waits a little. */
+const BREATH = 50
+/** One kill in so many takes all nodes at once, as a power cut does. */
+const POWER_CUT = 5
+const PATIENCE = 60_000
+
+export interface KillsSettings {
+  readonly seed: number
+  readonly kills: number
+  readonly say: (line: string) => void
+}
+
+export interface KillsOutcome {
+  readonly kills: number
+  readonly powerCuts: number
+  /** Users whose writing a node said was done. */
+  readonly acknowledged: number
+  /** Users that a node refused, or died over: they may be there or not. */
+  readonly unanswered: number
+  /** Acknowledged users that some node does not know at the end, by name. */
+  readonly lost: readonly string[]
+}
+
+/** Three nodes that are killed at random moments, with SIGKILL, while users are written through each. */
+export class Kills {
+  readonly #settings: KillsSettings
+  readonly #random: SeededRandom
+  readonly #farm = new Farm("kills.test")
+  readonly #acknowledged: string[] = []
+  #unanswered = 0
+  #isOver = false
+
+  constructor(settings: KillsSettings) {
+    this.#settings = settings
+    this.#random = new SeededRandom(settings.seed)
+  }
+
+  async run(): Promise<KillsOutcome> {
+    const { kills, say } = this.#settings
+    const nodes = await this.#farm.grow(3)
+    const writers = nodes.map((node, index) => this.#write(node, index))
+    let powerCuts = 0
+    for (let kill = 1; kill <= kills; kill++) {
+      await pause(this.#random.next() * LONGEST_LIFE)
+      const isPowerCut = kill % POWER_CUT === 0
+      if (isPowerCut) powerCuts++
+      const victims = isPowerCut ? nodes : [nodes[Math.floor(this.#random.next() * nodes.length)]!]
+      await Promise.all(victims.map((node) => node.stop("SIGKILL")))
+      await Promise.all(victims.map((node) => node.up()))
+      if (kill % 10 === 0) say(`${kill} kills, ${this.#acknowledged.length} users acknowledged`)
+    }
+    this.#isOver = true
+    await Promise.all(writers)
+    const lost = new Set<string>()
+    for (const node of nodes) for (const name of await this.#unknownTo(node)) lost.add(name)
+    const acknowledged = this.#acknowledged.length
+    return { kills, powerCuts, acknowledged, unanswered: this.#unanswered, lost: [...lost] }
+  }
+
+  end(): Promise<void> {
+    this.#isOver = true
+    return this.#farm.end()
+  }
+
+  async #write(node: FarmNode, index: number): Promise<void> {
+    for (let number = 0; !this.#isOver; number++) {
+      const name = `w${index}-${number}`
+      const body = JSON.stringify({ users: [{ name, password: `secret of ${name}` }], mode: "add" })
+      if ((await ask(node, "/api/users", "POST", body)) !== undefined) this.#acknowledged.push(name)
+      else {
+        this.#unanswered++
+        await pause(BREATH)
+      }
+    }
+  }
+
+  /** Acknowledged users that are not in its list, or have no record behind it. */
+  async #unknownTo(node: FarmNode): Promise<readonly string[]> {
+    const answered = (path: string) =>
+      until(`${node.host} answers ${path}`, () => ask(node, path, "GET"), PATIENCE)
+    const { users } = await answered("/api/users")
+    const listed = new Set(users.map((user: string) => user.split("@")[0]))
+    const unknown: string[] = []
+    for (const name of this.#acknowledged)
+      if (!listed.has(name) || !(await answered(`/api/lookup/${name}`)).user) unknown.push(name)
+    return unknown
+  }
+}
+
+/** What the control API answers; undefined where it refuses, or is not there. */
+async function ask(node: FarmNode, path: string, method: string, body?: string): Promise<any> {
+  try {
+    const response = await fetch(node.http + path, {
+      method,
+      headers: { authorization: `Bearer ${node.token()}`, "content-type": "application/json" },
+      signal: AbortSignal.timeout(PATIENCE),
+      ...(body === undefined ? {} : { body }),
+    })
+    return response.ok ? await response.json() : undefined
+  } catch (cause) {
+    // fetch says so for every connection that fails or breaks.
+    if (cause instanceof TypeError) return undefined
+    throw cause
+  }
+}
