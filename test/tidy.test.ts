@@ -50,6 +50,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "core/wire",
     "core/identity",
     "core/reload",
+    "core/topology",
     "core/sip",
     "core/transaction",
     "core/storage",
@@ -69,7 +70,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "apps/control",
     "apps/web",
   ],
-  "apps/cli": ["apps/control", "apps/daemon", "core/node", "core/usage"],
+  "apps/cli": ["apps/control", "apps/daemon", "core/node", "core/usage", "sim"],
 }
 
 /** What would make a run of the core differ from the next one. The compiler keeps out the rest. */

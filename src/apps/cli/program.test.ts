@@ -136,6 +136,11 @@ test("wrong usage is exit code 2, and near misses are named", async () => {
     [["invite", "--expires", "soon"], /--expires: "soon" is no time; write it like/],
     [["invite", "--uses", "0"], /--uses: "0" is no number of nodes/],
     [["invite", "--user", "alice"], /invites for users come with endpoint peers/],
+    [["sim", "--peers", "many"], /--peers: "many" is no number from 8 to 2000000; give one/],
+    [["sim", "--latency", "moon"], /--latency: "moon" is no model; give lan, sites, internet/],
+    [["sim", "--churn", "often"], /--churn: "often" is no mean session .*; write it like 30m/],
+    [["sim", "--fault", "flood"], /--fault: "flood" is no fault; write crash:PERCENT/],
+    [["sim", "--fault", "site", "--latency", "lan"], /--fault: "site" needs sites/],
     [["up", "--host", "nowhere"], /--host: "nowhere" is no IP address/],
   ]
   for (const [args, message] of cases) {

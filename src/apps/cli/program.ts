@@ -7,6 +7,7 @@ import { addInvite } from "./commands/invite.ts"
 import { addLookup } from "./commands/lookup.ts"
 import { addNodeRevoke } from "./commands/node-revoke.ts"
 import { addRestore } from "./commands/restore.ts"
+import { addSim } from "./commands/sim.ts"
 import { addStatus } from "./commands/status.ts"
 import { addUp } from "./commands/up.ts"
 import { addUserAdd } from "./commands/user-add.ts"
@@ -74,6 +75,7 @@ function createProgram(stage: Stage): Command {
   addDrain(program, stage)
   addBackup(program, stage)
   addRestore(program, stage)
+  addSim(program, stage)
   return program
 }
 

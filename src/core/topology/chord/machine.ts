@@ -5,6 +5,8 @@ import {
   belongs,
   fingers,
   fingersToSeek,
+  fingerToReplace,
+  isWithin,
   NEIGHBORS,
   type Neighbors,
   needed,
@@ -44,6 +46,8 @@ export interface Update<Id> {
     | ({ readonly kind: "full"; readonly fingers: readonly Id[] } & Neighbors<Id>)
 }
 
+type FullContent<Id> = Extract<Update<Id>["content"], { kind: "full" }>
+
 type Key = string | number
 
 /**
@@ -61,6 +65,8 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
   readonly #times: ChordTimes
   readonly #random: Random
   #effects: TopologyEffect<Update<Id>, Id, Spot>[] = []
+  /** Our tables as an Update has them, as long as one input is worked on and they stay the same. */
+  #full: FullContent<Id> | undefined
 
   constructor(state: ChordState<Id>, ring: Ring<Id, Spot>, times: ChordTimes, random: Random) {
     this.state = state
@@ -88,6 +94,7 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
     const { state } = this
     if (state.startedAt === NEVER) state.startedAt = now
     this.#effects = []
+    this.#full = undefined
     switch (input.kind) {
       case "linked":
         state.link(input.peer)
@@ -124,6 +131,7 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
   expire(now: Instant): readonly TopologyEffect<Update<Id>, Id, Spot>[] {
     const { state } = this
     this.#effects = []
+    this.#full = undefined
     for (const [peer, wanted] of state.wanted) {
       if (wanted.retryAt > now) continue
       state.want(peer, { ...wanted, retryAt: NEVER })
@@ -191,6 +199,7 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
     if (!state.isPeer(from)) this.#add(from, now)
     if (content.kind === "peer-ready") return state.setNeedsUs(from, true)
     this.#noteNeed(from, content, now)
+    if (!state.isMesh && !state.joined && !isBeside(state.self, from, content)) return
     const bounds = state.isMesh ? undefined : reach(this.view)
     for (const named of content.predecessors) this.#hearOf(named, from, bounds)
     for (const named of content.successors) this.#hearOf(named, from, bounds)
@@ -203,10 +212,15 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
     const { state } = this
     const before = this.neighbors()
     state.addPeer(peer)
+    this.#full = undefined
+    // Our Update went out when the link came up, and did not name it.
+    state.setDismissed(peer, state.joined)
     state.heard(peer)
     this.#effects.push({ kind: "peer-up", peer })
     this.#changed(before, "came", now)
     if (!state.joined) return
+    // It has no use for us, perhaps, and must not let go of us before it hears that we have for it.
+    if (!state.isMesh && state.isDismissed(peer) && needed(this.view).has(peer)) this.#sendFull(peer, now)
     // Nodes that have a link but are no peers yet must hear of new ones, or they would join without them.
     for (const node of state.linked()) if (!state.isPeer(node)) this.#sendFull(node, now)
   }
@@ -238,16 +252,21 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
     state.unheard(peer)
     if (!state.isPeer(peer)) return
     const before = this.neighbors()
+    const finger = state.isMesh ? undefined : fingerToReplace(this.view, peer)
     state.deletePeer(peer)
+    this.#full = undefined
     this.#effects.push({ kind: "peer-down", peer })
     this.#changed(before, how, now)
+    if (finger === undefined || !state.joined) return
+    // §10.7.2: at once, and again where that finds nobody.
+    this.#effects.push({ kind: "seek", target: this.#ring.fingerStart(state.self, finger) })
+    this.#planSearch(after(now, BETWEEN_SEARCHES))
   }
 
   #changed(before: Neighbors<Id>, how: "came" | "lost" | "gone", now: Instant): void {
     const { state } = this
     if (!state.joined) return
     this.#effects.push({ kind: "share-changed" })
-    this.#planSearch(now)
     this.#planTidy(now)
     if (!this.#times.reactive) return
     const table = this.neighbors()
@@ -261,12 +280,12 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
     for (const peer of state.isMesh || !isForAll ? near : state.linked()) this.#send(peer, update)
   }
 
-  /** Some peer says that `id` is one: link to it where it belongs into our tables. §10.7.3. */
+  /** Some peer says that `id` is one: link to it where it is nearer than our neighbors. §10.7.3. */
   #hearOf(id: Id, via: Id | undefined, bounds: Reach<Id> | undefined): void {
     const { state } = this
     if (id === state.self || state.isPeer(id) || state.wanted.has(id)) return
     state.heard(id)
-    if (!state.isMesh && !belongs(this.view, bounds ?? reach(this.view), id)) return
+    if (!state.isMesh && !belongs(bounds ?? reach(this.view), id)) return
     state.want(id, { via, tries: 0, retryAt: NEVER })
     this.#effects.push({ kind: "link", peer: id, via })
   }
@@ -350,11 +369,11 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
   }
 
   #sendFull(to: Id, now: Instant): void {
-    const content = { kind: "full", ...this.neighbors(), fingers: this.fingers() } as const
-    const isListed =
-      content.predecessors.includes(to) || content.successors.includes(to) || content.fingers.includes(to)
+    this.#full ??= { kind: "full", ...this.neighbors(), fingers: this.fingers() }
+    const { predecessors, successors, fingers } = this.#full
+    const isListed = predecessors.includes(to) || successors.includes(to) || fingers.includes(to)
     if (this.state.isPeer(to)) this.state.setDismissed(to, !isListed)
-    this.#send(to, this.#update(now, content))
+    this.#send(to, this.#update(now, this.#full))
   }
 
   #send(to: Id, body: Update<Id>): void {
@@ -373,6 +392,15 @@ function viewOf<Id, Spot>(state: ChordState<Id>, ring: Ring<Id, Spot>): View<Id,
       return state.joined
     },
   }
+}
+
+/**
+ * Whether we are to come next to that peer, as its tables are. In a wide ring a node that joins hears of others
+ * from these alone, §10.5: what peers elsewhere know would have it link to half the ring on its way.
+ */
+function isBeside<Id extends Key>(self: Id, peer: Id, { predecessors, successors }: Neighbors<Id>): boolean {
+  const [before, after] = [predecessors[0] ?? peer, successors[0] ?? peer]
+  return isWithin(self, before, peer) || isWithin(self, peer, after)
 }
 
 const isSame = <T>(a: readonly T[], b: readonly T[]): boolean =>

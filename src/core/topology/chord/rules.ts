@@ -101,6 +101,26 @@ export function fingers<Id extends Key, Spot extends Key>(view: View<Id, Spot>):
   return found.sort((a, b) => (a < b ? -1 : 1))
 }
 
+/** Which finger `peer` is that only a search can replace, since it lies beyond the successors. §10.7.2. */
+export function fingerToReplace<Id extends Key, Spot extends Key>(
+  view: View<Id, Spot>,
+  peer: Id,
+): number | undefined {
+  const { ring, self, peers } = view
+  const index = ring.fingerIndex(self, peer)
+  const isFirst = around(peers, indexAt(peers, ring.fingerStart(self, index)), 0) === peer
+  return isFirst && index <= lastBeyond(view) ? index : undefined
+}
+
+/** The last finger whose interval begins beyond our successors; up to them, no peer is unknown. */
+function lastBeyond<Id extends Key, Spot>(view: View<Id, Spot>): number {
+  const { ring, self, peers } = view
+  const size = logarithm(view)
+  const steps = Math.min(Math.max(NEIGHBORS, size), peers.size)
+  const farthest = around(peers, indexAt(peers, self), steps - 1)
+  return Math.min(MOST_FINGERS, Math.max(FINGERS, size), ring.fingerIndex(self, farthest) - 1)
+}
+
 /** The peers that a wide ring needs us to be linked to: the Neighbor Table and the Finger Table. */
 export function needed<Id extends Key, Spot extends Key>(view: View<Id, Spot>): ReadonlySet<Id> {
   const { predecessors, successors } = neighbors(view, neighborCount(view))
@@ -117,21 +137,17 @@ export interface Reach<Id> {
 export function reach<Id extends Key, Spot>(view: View<Id, Spot>): Reach<Id> {
   const { self, peers } = view
   const count = neighborCount(view)
-  if (peers.size < count) return { from: self, to: self, isAll: true }
+  if (peers.size < 2 * count) return { from: self, to: self, isAll: true }
   const here = indexAt(peers, self)
   return { from: around(peers, here, -count), to: around(peers, here, count - 1), isAll: false }
 }
 
-/** Whether `id`, which we are not linked to, belongs into our tables: nearer than a neighbor, or a better finger. */
-export function belongs<Id extends Key, Spot>(
-  { ring, self, peers }: View<Id, Spot>,
-  { from, to, isAll }: Reach<Id>,
-  id: Id,
-): boolean {
-  if (isAll || isWithin(id, from, to)) return true
-  const before = around(peers, indexAt(peers, id), -1)
-  // The first in its interval, unless the peer before it, which is nearer to us, lies there too.
-  return !isWithin(before, self, id) || ring.fingerIndex(self, before) !== ring.fingerIndex(self, id)
+/**
+ * Whether a peer that we hear of belongs into our Neighbor Table. Fingers are searched for instead: each of the many
+ * that one hears of may be better than the last, and would be linked to on the way to the best.
+ */
+export function belongs<Id extends Key>({ from, to, isAll }: Reach<Id>, id: Id): boolean {
+  return isAll || isWithin(id, from, to)
 }
 
 /**
@@ -141,13 +157,11 @@ export function belongs<Id extends Key, Spot>(
 export function fingersToSeek<Id extends Key, Spot>(view: View<Id, Spot>, isAll: boolean): readonly number[] {
   const { ring, self, peers } = view
   if (peers.size === 0) return []
-  const here = indexAt(peers, self)
-  const size = logarithm(view)
-  const farthest = around(peers, here, Math.min(Math.max(NEIGHBORS, size), peers.size) - 1)
-  const last = Math.min(MOST_FINGERS, Math.max(FINGERS, size), ring.fingerIndex(self, farthest) - 1)
   const filled = new Set<number>()
   if (!isAll) for (let i = 0; i < peers.size; i++) filled.add(ring.fingerIndex(self, peers.id(i)))
-  return Array.from({ length: last }, (_, index) => index + 1).filter((index) => !filled.has(index))
+  return Array.from({ length: lastBeyond(view) }, (_, index) => index + 1).filter(
+    (index) => !filled.has(index),
+  )
 }
 
 /** Whether `joiner` would be responsible for `target` if it were a peer. */

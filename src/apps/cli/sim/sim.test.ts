@@ -1,0 +1,46 @@
+import assert from "node:assert/strict"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { after, before, test } from "node:test"
+import { run } from "../program.ts"
+
+let directory: string
+before(() => {
+  directory = mkdtempSync(join(tmpdir(), "carillon-"))
+})
+after(() => rmSync(directory, { recursive: true }))
+
+async function sim(args: readonly string[]) {
+  const out: string[] = []
+  const err: string[] = []
+  const code = await run(args, {
+    print: (line) => void out.push(line),
+    remark: (line) => void err.push(line),
+    interactive: false,
+    environment: {},
+  })
+  return { code, out: out.join("\n"), err: err.join("\n") }
+}
+
+test("sim prints a page, or its facts as JSON, and draws a picture", async () => {
+  const picture = join(directory, "ring.svg")
+  const args = ["sim", "--peers", "64", "--lookups", "50", "--minutes", "1"]
+  const { code, out } = await sim(args)
+  assert.equal(code, 0)
+  assert.match(out, /^hops +mean [\d.]+, p99 \d, max \d; /m)
+  const facts = JSON.parse((await sim([...args, "--json", "--svg", picture])).out)
+  assert.deepEqual([facts.lookups.total, facts.lookups.wrong], [50, 0])
+  for (const figure of [
+    facts.hops.mean,
+    facts.hops.p99,
+    facts.share.maxOverMean,
+    facts.eventsPerSecond,
+    facts.bytesPerPeer,
+  ])
+    assert.ok(figure > 0)
+  assert.match(readFileSync(picture, "utf8"), /^<svg [\s\S]*<\/svg>\n$/)
+  const nowhere = await sim([...args, "--svg", join(directory, "none", "ring.svg")])
+  assert.equal(nowhere.code, 1)
+  assert.match(nowhere.err, /carillon: --svg: ".*" cannot be written \(ENOENT\); give a file/)
+})
