@@ -28,6 +28,8 @@ const LONGEST_WAIT = seconds(4)
 const PATIENT_FOR = minutes(10)
 const LONGEST_WAIT_OF_FORMER = seconds(30)
 const GIVEN_UP_AFTER = minutes(24 * 60)
+/** A link that nobody needed shows that the rings are one: whether they still are is asked so often. */
+const LET_GO_FOR = minutes(10)
 /** The larger Node-ID lets the other one try first. */
 const COURTESY = milliseconds(400)
 /** One failure in so many is worth a warning. */
@@ -62,6 +64,12 @@ export class Contacts {
     const wait = (FIRST_WAIT + (this.#fabric.self > node ? COURTESY : 0)) as Duration
     this.#add(address, node, false, after(this.#fabric.now, wait))
     this.#plan()
+  }
+
+  /** The link to that node was let go, since neither needs it: there is no hurry to see it again. */
+  letGo(node: NodeId): void {
+    for (const contact of this.#contacts.values())
+      if (contact.node === node) contact.tryAt = after(this.#fabric.now, LET_GO_FOR)
   }
 
   /** It has taken its leave: nobody is to look for it. */

@@ -247,6 +247,7 @@ class OverlayMachine implements Overlay {
     this.#admission.over(node)
     if (this.#departed.delete(node)) this.#contacts.forget(node)
     else if (wasNeeded) this.#contacts.lost(node)
+    else this.#contacts.letGo(node)
     this.#requests.hopLost(node)
   }
 

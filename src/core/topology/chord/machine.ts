@@ -6,7 +6,7 @@ import {
   fingers,
   fingersToSeek,
   fingerToReplace,
-  isWithin,
+  isBeside,
   NEIGHBORS,
   type Neighbors,
   needed,
@@ -392,15 +392,6 @@ function viewOf<Id, Spot>(state: ChordState<Id>, ring: Ring<Id, Spot>): View<Id,
       return state.joined
     },
   }
-}
-
-/**
- * Whether we are to come next to that peer, as its tables are. In a wide ring a node that joins hears of others
- * from these alone, §10.5: what peers elsewhere know would have it link to half the ring on its way.
- */
-function isBeside<Id extends Key>(self: Id, peer: Id, { predecessors, successors }: Neighbors<Id>): boolean {
-  const [before, after] = [predecessors[0] ?? peer, successors[0] ?? peer]
-  return isWithin(self, before, peer) || isWithin(self, peer, after)
 }
 
 const isSame = <T>(a: readonly T[], b: readonly T[]): boolean =>

@@ -238,3 +238,16 @@ export function nextHop<Id extends Key, Spot extends Key>(
   const closest = around(peers, index, -1)
   return isWithin<Id | Spot>(closest, self, target) ? closest : around(peers, index, 0)
 }
+
+/**
+ * Whether we are to come next to that peer, as its tables are. In a wide ring a node that joins hears of others
+ * from these alone, §10.5: what peers elsewhere know would have it link to half the ring on its way.
+ */
+export function isBeside<Id extends Key>(
+  self: Id,
+  peer: Id,
+  { predecessors, successors }: Neighbors<Id>,
+): boolean {
+  const [before, after] = [predecessors[0] ?? peer, successors[0] ?? peer]
+  return isWithin(self, before, peer) || isWithin(self, peer, after)
+}
