@@ -3,6 +3,9 @@ import { type Instant, NEVER } from "../../kit/time.ts"
 import { Circle } from "./circle.ts"
 import type { ChordState, Wanted } from "./state.ts"
 
+/** With a limit of none, one peer that is let go must not make a mesh of those that are left. */
+const SPARE = 16
+
 /** What a node that runs on its own remembers. */
 export class OwnState implements ChordState<NodeId> {
   readonly self: NodeId
@@ -33,7 +36,7 @@ export class OwnState implements ChordState<NodeId> {
   }
 
   heard(id: NodeId): void {
-    if (this.#heardOf.size <= 2 * this.#fullMeshLimit) this.#heardOf.add(id)
+    if (this.#heardOf.size <= 2 * this.#fullMeshLimit + SPARE) this.#heardOf.add(id)
   }
 
   unheard(id: NodeId): void {
