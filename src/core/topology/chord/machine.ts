@@ -322,7 +322,7 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
 
   #planSearch(now: Instant): void {
     const { state } = this
-    if (state.isMesh || !state.joined) return
+    if (!state.joined) return
     state.searchAt = earliest(state.searchAt, later(now, after(state.searchedAt, BETWEEN_SEARCHES)))
   }
 
@@ -330,11 +330,11 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
   #search(now: Instant): void {
     const { state } = this
     state.searchedAt = now
-    state.searchAt = NEVER
-    if (state.isMesh) return
     const isAll = state.refreshAt <= now
     if (isAll) state.refreshAt = this.#about(this.#times.pingInterval, now)
     state.searchAt = state.refreshAt
+    // Nobody to look for now; the mesh may become a wide ring.
+    if (state.isMesh) return
     for (const index of fingersToSeek(this.view, isAll))
       this.#effects.push({ kind: "seek", target: this.#ring.fingerStart(state.self, index) })
   }
