@@ -213,6 +213,8 @@ export interface Overlay extends Machine<OverlayInput, OverlayEffect> {
   resourceId(name: string | Uint8Array): ResourceId
   /** Peers that hold a record, the responsible one first. */
   holders(resource: ResourceId): readonly NodeId[]
+  /** The peer that a message for that place is passed on to; undefined where it has arrived. */
+  nextHop(resource: ResourceId): NodeId | undefined
   /** All that is held, as `restore` takes it. */
   snapshot(): readonly StorageChange[]
   /** Loads what was persisted; before `start`. */

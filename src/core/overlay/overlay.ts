@@ -154,6 +154,10 @@ class OverlayMachine implements Overlay {
     return this.#fabric.topology.holders(resource, COPIES)
   }
 
+  nextHop(resource: ResourceId): NodeId | undefined {
+    return this.#fabric.topology.nextHop(resource)
+  }
+
   snapshot(): readonly StorageChange[] {
     return this.#fabric.storage.snapshot()
   }
