@@ -16,6 +16,7 @@ import { KindRegistry } from "../storage/kinds.ts"
 import { Storage } from "../storage/storage.ts"
 import { Chord } from "../topology/chord/chord.ts"
 import type { Topology } from "../topology/topology.ts"
+import { Durability, type Persisted } from "./durability.ts"
 import type { OverlayEffect, OverlaySettings, Ticket } from "./interface.ts"
 import { type Appointment, Schedule } from "./schedule.ts"
 
@@ -31,9 +32,6 @@ interface Judgement {
   readonly verdict: string | undefined
   readonly until: Instant
 }
-
-/** How a persist ended: undefined is success. */
-type Persisted = (failure: string | undefined) => void
 
 /** What all parts of one overlay machine share: the time, the effects, the settings, and the data. */
 export class Fabric {
@@ -58,10 +56,13 @@ export class Fabric {
   /** We are a peer: part of the ring. */
   isPeer = false
   readonly #judgements = new Map<string, Judgement>()
-  readonly #persists = new Map<Ticket, Persisted>()
-  readonly #barriers: { readonly before: Ticket; readonly done: Persisted }[] = []
+  readonly #durability = new Durability({
+    emit: (effect) => this.emit(effect),
+    in: (wait, run) => this.in(wait, run),
+    failed: (reason) => this.log("error", "overlay.persist-failed", { reason }),
+    held: (resources) => this.storage.snapshotAt(resources),
+  })
   #effects: OverlayEffect[] = []
-  #tickets = 0
 
   constructor(settings: OverlaySettings) {
     const { identity, configuration, random, fullMeshLimit } = settings
@@ -183,30 +184,19 @@ export class Fabric {
 
   /** Makes it durable, then says so. What is nothing is durable at once. */
   persist(changes: readonly StorageChange[], done: Persisted): void {
-    if (changes.length === 0) return done(undefined)
-    const ticket = this.#tickets++
-    this.#persists.set(ticket, done)
-    this.emit({ kind: "persist", ticket, changes })
+    this.#durability.persist(changes, done)
   }
 
-  /** Says so once everything is durable that is on its way to the disk now. */
+  /** Says so once everything is durable that is held now, or that the disk does not take it. */
   whenDurable(done: Persisted): void {
-    if (this.#persists.size === 0) done(undefined)
-    else this.#barriers.push({ before: this.#tickets, done })
+    this.#durability.whenDurable(done)
   }
 
   persisted(ticket: Ticket, failure: string | undefined): void {
-    const done = this.#persists.get(ticket)
-    this.#persists.delete(ticket)
-    if (failure !== undefined) this.log("error", "overlay.persist-failed", { reason: failure })
-    done?.(failure)
-    // Tickets are kept in their order, so the first is the oldest.
-    const [oldest = this.#tickets] = this.#persists.keys()
-    while (this.#barriers[0] !== undefined && this.#barriers[0].before <= oldest)
-      this.#barriers.shift()!.done(undefined)
+    this.#durability.ended(ticket, failure)
   }
 
   get isPersisting(): boolean {
-    return this.#persists.size > 0
+    return this.#durability.isBusy
   }
 }

@@ -209,3 +209,18 @@ test("two rings that meet become one, and the newest of each value wins", () => 
     for (const [index, name] of names(20).entries())
       assert.equal(node.fetch(name), index % 2 ? "even, later" : "odd, later")
 })
+
+test("what a full disk did not take is on disk when there is room again, and is not called stored before", () => {
+  const world = new World({ seed: 21 })
+  const nodes = world.ring(3)
+  const full = nodes[1]!
+  full.isDiskFull = true
+  const tickets = names(20).map((name) => nodes[0]!.startStore(name, name))
+  world.run(4_000)
+  for (const name of names(20)) assert.ok(!full.records.has(full.resource(name)))
+  full.isDiskFull = false
+  world.run(30_000)
+  for (const ticket of tickets) nodes[0]!.answer(ticket, "stored")
+  for (const name of names(20)) assert.ok(full.records.has(full.resource(name)), name)
+  for (const node of nodes) assert.equal(node.overlay.status.records.short, 0)
+})

@@ -109,7 +109,25 @@ export class Storage {
 
   /** All that is held, as `restore` takes it: certificates first. */
   snapshot(): readonly StorageChange[] {
-    const puts = [...this.#table.resources()].flatMap((resource) =>
+    return [...this.#certificates.all(), ...this.#puts(this.#table.resources())]
+  }
+
+  /** What is held at those places alone, with the certificates that verify it. */
+  snapshotAt(resources: readonly ResourceId[]): readonly StorageChange[] {
+    const puts = this.#puts(resources)
+    const records = resources.flatMap((resource) => this.#table.records(resource))
+    const signers = new Set(
+      records.flatMap(({ values }) => Array.from(values.values(), ({ signer }) => signer)),
+    )
+    const certificates = Array.from(signers, (signer) => {
+      const { fingerprint, der } = this.#certificates.get(signer)
+      return { kind: "certificate", fingerprint, der } as const
+    })
+    return [...certificates, ...puts]
+  }
+
+  #puts(resources: Iterable<ResourceId>): readonly StorageChange[] {
+    return [...resources].flatMap((resource) =>
       this.#table.records(resource).flatMap(({ definition, generation, values }) =>
         Array.from(values.values(), ({ slot, wire: value, storedAt }) => {
           const place = { resource, kindId: definition.id, slot, generation }
@@ -117,7 +135,6 @@ export class Storage {
         }),
       ),
     )
-    return [...this.#certificates.all(), ...puts]
   }
 
   /** Whose certificates verify what is held. */
