@@ -1,58 +1,81 @@
 import type { Random } from "../core/kit/random.ts"
 import { type Duration, milliseconds } from "../core/kit/time.ts"
+import { drawLatency, type Latency } from "./latency.ts"
 
-/** What the invented world is like. */
-export interface Conditions {
-  readonly nodes: number
-  /** One way, each message drawn anew between the two. Default: a LAN, 0.2 to 1 ms. */
-  readonly delay?: { readonly least: Duration; readonly most: Duration }
+/** What the network does to messages. */
+export interface Climate {
+  /** One way. Default: a LAN. */
+  readonly delay?: Latency
   /** The share of datagrams that the network loses; what runs over TCP comes late instead. Default 0. */
   readonly loss?: number
+  /** The share of datagrams that arrive twice. Default 0. */
+  readonly duplication?: number
+  /** The share of datagrams that are overtaken: they take ten times as long. Default 0. */
+  readonly reordering?: number
+  /** Bytes per second that a host can send. Default: no limit. */
+  readonly bandwidth?: number
+}
+
+/** What the invented world is like. */
+export interface Conditions extends Climate {
+  readonly nodes: number
   /** How long the disk takes to make a change durable. Default 2 ms. */
   readonly diskDelay?: Duration
   /** SIP domain of the farm. Default `carillon.test`. */
   readonly domain?: string
 }
 
-export const LAN = { least: milliseconds(0.2), most: milliseconds(1) }
 /** What a lost segment costs a stream: one retransmission time-out. RFC 6298's floor in practice. */
 export const RETRANSMISSION = milliseconds(200)
+const OVERTAKEN = 10
 
 /** Draws one-way delays and losses. */
 export class Weather {
   readonly #random: Random
-  #delay: { readonly least: Duration; readonly most: Duration } = LAN
-  #loss = 0
+  #climate: Required<Climate> = { delay: "lan", loss: 0, duplication: 0, reordering: 0, bandwidth: Infinity }
 
-  constructor(random: Random, conditions: Pick<Conditions, "delay" | "loss">) {
+  constructor(random: Random, climate: Climate) {
     this.#random = random
-    this.change(conditions)
+    this.change(climate)
   }
 
   /** What is not named stays as it is. */
-  change({ delay, loss }: Pick<Conditions, "delay" | "loss">): void {
-    if (delay !== undefined) this.#delay = delay
-    if (loss !== undefined) this.#loss = loss
+  change({ delay, loss, duplication, reordering, bandwidth }: Climate): void {
+    const now = this.#climate
+    this.#climate = {
+      delay: delay ?? now.delay,
+      loss: loss ?? now.loss,
+      duplication: duplication ?? now.duplication,
+      reordering: reordering ?? now.reordering,
+      bandwidth: bandwidth ?? now.bandwidth,
+    }
   }
 
-  /** Of a datagram; undefined where it is lost. */
-  datagram(): Duration | undefined {
-    if (this.#isLost()) return undefined
-    return this.#draw()
+  /** How long that many bytes keep a host's line busy. */
+  sending(bytes: number): Duration {
+    return ((bytes * 1_000) / this.#climate.bandwidth) as Duration
+  }
+
+  /** Of each copy of a datagram that arrives: none where it is lost, two where it is doubled. */
+  datagram(from: string, to: string): readonly Duration[] {
+    const { loss, duplication, reordering } = this.#climate
+    if (this.#happens(loss)) return []
+    const slowness = this.#happens(reordering) ? OVERTAKEN : 1
+    const first = (slowness * this.#draw(from, to)) as Duration
+    return this.#happens(duplication) ? [first, this.#draw(from, to)] : [first]
   }
 
   /** Of a piece of a stream: never lost, now and then late. */
-  stream(): Duration {
-    const late = this.#isLost() ? RETRANSMISSION : 0
-    return (this.#draw() + late) as Duration
+  stream(from: string, to: string): Duration {
+    const late = this.#happens(this.#climate.loss) ? RETRANSMISSION : 0
+    return (this.#draw(from, to) + late) as Duration
   }
 
-  #isLost(): boolean {
-    return this.#loss > 0 && this.#random.next() < this.#loss
+  #happens(share: number): boolean {
+    return share > 0 && this.#random.next() < share
   }
 
-  #draw(): Duration {
-    const { least, most } = this.#delay
-    return (least + (most - least) * this.#random.next()) as Duration
+  #draw(from: string, to: string): Duration {
+    return drawLatency(this.#climate.delay, this.#random, from, to)
   }
 }

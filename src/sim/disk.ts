@@ -1,8 +1,44 @@
+import { after, type Duration, type Instant } from "../core/kit/time.ts"
 import type { StorageChange } from "../core/storage/change.ts"
+import type { Agenda } from "./agenda.ts"
+
+interface Clock {
+  readonly agenda: Agenda
+  readonly diskDelay: Duration
+  now(): Instant
+}
 
 /** What a node has made durable; it outlives the node's crash. */
 export class Disk {
   readonly #records = new Map<string, StorageChange>()
+  #underWay: readonly StorageChange[][] = []
+  /** Whatever is written fails. */
+  isFull = false
+
+  /** Makes the changes durable, which takes a while; then says so, or why not. */
+  write(clock: Clock, changes: readonly StorageChange[], done: (failure: string | undefined) => void): void {
+    const batch = [...changes]
+    this.#underWay = [...this.#underWay, batch]
+    clock.agenda.plan(after(clock.now(), clock.diskDelay), () => {
+      if (!this.#underWay.includes(batch)) return // A crash before the disk was done: nothing was promised.
+      this.#underWay = this.#underWay.filter((each) => each !== batch)
+      if (!this.isFull) this.apply(batch)
+      done(this.isFull ? "no space left on device" : undefined)
+    })
+  }
+
+  /** Power fails: of what was under way this share is on the disk nevertheless, the oldest first. */
+  tear(share: number): void {
+    const batches = this.#underWay
+    this.#underWay = []
+    const changes = this.isFull ? [] : batches.flat()
+    this.apply(changes.slice(0, Math.round(share * changes.length)))
+  }
+
+  /** Another disk takes its place. */
+  erase(): void {
+    this.#records.clear()
+  }
 
   apply(changes: readonly StorageChange[]): void {
     for (const change of changes) {

@@ -1,5 +1,5 @@
 import { type Address, formatAddress } from "../core/kit/address.ts"
-import { after, type Instant } from "../core/kit/time.ts"
+import { after, type Duration, type Instant } from "../core/kit/time.ts"
 import type { Flow, Transport } from "../core/sip/transport.ts"
 import type { Agenda } from "./agenda.ts"
 import type { Weather } from "./conditions.ts"
@@ -22,6 +22,12 @@ export class Network implements Carrier {
   readonly #stations = new Map<string, Station>()
   /** Which side of the cut a host is on; hosts that are not named are on all. */
   #sides: ReadonlyMap<string, number> = new Map()
+  /** Ways that are blocked in that direction only, by `way`. */
+  #blocked: ReadonlySet<string> = new Set()
+  /** Hosts whose streams come up, or stay up, and deliver nothing. */
+  readonly #mute = new Set<string>()
+  /** When the line of a host has sent what it was given. */
+  readonly #busyUntil = new Map<string, Instant>()
   #waiting: (() => void)[] = []
   #streams = 0
 
@@ -47,19 +53,39 @@ export class Network implements Carrier {
   /** From now on nothing passes between hosts of different sides. Another cut replaces it. */
   cut(sides: readonly (readonly string[])[]): void {
     this.#sides = new Map(sides.flatMap((side, number) => side.map((host) => [host, number])))
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const run of waiting) run()
+    this.#blocked = new Set()
+    this.#resume()
+  }
+
+  /** From now on nothing passes from these hosts to those; the other way all does. Another one replaces it. */
+  block(from: readonly string[], to: readonly string[]): void {
+    this.#blocked = new Set(from.flatMap((one) => to.map((other) => way(one, other))))
+    this.#resume()
   }
 
   heal(): void {
     this.cut([])
   }
 
-  isCut(one: string, other: string): boolean {
+  /** Whether nothing passes from one host to the other. */
+  isCut(from: string, to: string): boolean {
+    if (this.#blocked.size > 0 && this.#blocked.has(way(from, to))) return true
     if (this.#sides.size === 0) return false
-    const [here, there] = [this.#sides.get(one), this.#sides.get(other)]
+    const [here, there] = [this.#sides.get(from), this.#sides.get(to)]
     return here !== undefined && there !== undefined && here !== there
+  }
+
+  /** From now on streams to and from that host are accepted, stay open and deliver nothing, until `unmute`. */
+  mute(host: string): void {
+    this.#mute.add(host)
+  }
+
+  unmute(host: string): void {
+    this.#mute.delete(host)
+  }
+
+  isMute(one: string, other: string): boolean {
+    return this.#mute.size > 0 && (this.#mute.has(one) || this.#mute.has(other))
   }
 
   whenHealed(run: () => void): void {
@@ -68,11 +94,22 @@ export class Network implements Carrier {
 
   /** Nobody there, or lost: silence, as UDP has it. */
   datagram(from: Address, to: Address, bytes: Uint8Array): void {
-    const delay = this.weather.datagram()
-    if (delay === undefined) return
-    this.agenda.plan(after(this.now(), delay), () => {
-      if (!this.isCut(from.host, to.host)) this.stationAt(to.host)?.receive(udpFlow(to, from), bytes)
-    })
+    for (const delay of this.weather.datagram(from.host, to.host)) {
+      const wait = (delay + this.lineOf(from.host, bytes.length)) as Duration
+      this.agenda.plan(after(this.now(), wait), () => {
+        if (!this.isCut(from.host, to.host)) this.stationAt(to.host)?.receive(udpFlow(to, from), bytes)
+      })
+    }
+  }
+
+  /** How long until the line of that host has sent these bytes as well. */
+  lineOf(host: string, bytes: number): Duration {
+    const took = this.weather.sending(bytes)
+    if (took === 0) return took
+    const begins = Math.max(this.now(), this.#busyUntil.get(host) ?? 0) as Instant
+    const ends = after(begins, took)
+    this.#busyUntil.set(host, ends)
+    return (ends - this.now()) as Duration
   }
 
   stream(opener: Holder, accepter: Holder): Stream {
@@ -90,21 +127,32 @@ export class Network implements Carrier {
     connected: (listener: Listener) => void,
     failed: (reason: string) => void,
   ): void {
-    this.later(() => {
-      const reachable = !this.isCut(from, to.host) && this.answers(to.host)
+    this.later(from, to.host, () => {
+      const isCut = this.isCut(from, to.host) || this.isCut(to.host, from)
+      const reachable = !isCut && this.answers(to.host)
       const listener = reachable ? listenerAt() : undefined
-      if (listener !== undefined) return connected(listener)
-      if (reachable) return this.later(() => failed(`nobody listens at ${formatAddress(to)}`))
+      const isDeaf = this.isMute(from, to.host)
+      if (listener !== undefined && !isDeaf) return connected(listener)
+      if (reachable && !isDeaf)
+        return this.later(to.host, from, () => failed(`nobody listens at ${formatAddress(to)}`))
       const silence = () => failed(`${formatAddress(to)} did not answer in time`)
       this.agenda.plan(after(this.now(), CONNECT_PATIENCE), silence)
     })
   }
 
   /** Runs `then` a one-way delay later, streams or none. */
-  later(then: () => void): void {
-    this.agenda.plan(after(this.now(), this.weather.stream()), then)
+  later(from: string, to: string, then: () => void): void {
+    this.agenda.plan(after(this.now(), this.weather.stream(from, to)), then)
+  }
+
+  #resume(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const run of waiting) run()
   }
 }
+
+const way = (from: string, to: string) => `${from} ${to}`
 
 export const udpFlow = (local: Address, remote: Address): Flow => ({
   transport: "UDP",

@@ -1,6 +1,6 @@
 import type { Identity } from "../core/identity/certificate.ts"
 import type { Address } from "../core/kit/address.ts"
-import { after, type Duration, type Instant, NEVER } from "../core/kit/time.ts"
+import type { Duration, Instant } from "../core/kit/time.ts"
 import type {
   CarillonNode,
   Health,
@@ -12,6 +12,7 @@ import type {
 import type { Flow } from "../core/sip/transport.ts"
 import type { Agenda } from "./agenda.ts"
 import { Disk } from "./disk.ts"
+import { Drive } from "./drive.ts"
 import type { EventLog } from "./event-log.ts"
 import type { Network, Station } from "./network.ts"
 import { RELOAD_PORT, SimPorts } from "./sim-ports.ts"
@@ -47,13 +48,10 @@ export class SimHost implements Station {
   /** Counts lives: what was planned for an earlier one is void. */
   #life = 0
   #node: CarillonNode | undefined
+  readonly #drive: Drive<NodeInput, NodeEffect>
   #hasPower = false
-  #isFrozen = false
-  #wakeAt: Instant = NEVER
   #commands = 0
   #peers: readonly Address[] = []
-  #queue: NodeInput[] = []
-  #isBusy = false
   health: Health = { state: "joining" }
 
   constructor(world: Surroundings, settings: SimHostSettings) {
@@ -72,6 +70,10 @@ export class SimHost implements Station {
       tell: (input: NodeInput) => this.tell(input),
     }
     this.ports = new SimPorts(owner, world.network)
+    this.#drive = new Drive(world, {
+      takes: (input) => this.#note(describe(input)),
+      perform: (effect) => this.#performOne(effect),
+    })
   }
 
   get nodeId(): string {
@@ -89,7 +91,7 @@ export class SimHost implements Station {
 
   /** Its machine says "nobody here" to those who knock while the node is down. */
   get powered(): boolean {
-    return this.#hasPower && !this.#isFrozen
+    return this.#hasPower && !this.#drive.isFrozen
   }
 
   get node(): CarillonNode {
@@ -104,6 +106,7 @@ export class SimHost implements Station {
     this.#hasPower = true
     this.#node = this.#settings.create()
     this.#node.restore(this.disk.contents())
+    this.#drive.begin(this.#node)
     this.health = { state: "joining" }
     const bootstrap = [...this.#settings.bootstrap, ...this.#peers].filter(({ host }) => host !== this.host)
     this.tell({ kind: "start", bootstrap })
@@ -111,29 +114,40 @@ export class SimHost implements Station {
 
   /**
    * The node dies; its disk stays. `reset`: its process, so that its machine resets what was open.
-   * `silent`: its machine, so that others hear nothing at all.
+   * `silent`: its machine, so that others hear nothing at all. `torn`: the share of what the disk was just
+   * writing that is on it nevertheless.
    */
-  crash(how: "reset" | "silent" = "reset"): void {
+  crash(how: "reset" | "silent" = "reset", torn = 0): void {
     this.#node = undefined
-    this.#isFrozen = false
+    this.#drive.end()
     this.#hasPower = how === "reset"
-    this.#queue = []
-    this.#wakeAt = NEVER
     this.#answers.clear()
     this.#note(`crash ${how}`)
+    this.disk.tear(torn)
     this.ports.closeAll(how)
   }
 
   /** It neither answers nor resets, until it thaws and finds all that came in the meantime. */
   freeze(): void {
-    this.#isFrozen = true
     this.#note("freeze")
+    this.#drive.freeze()
   }
 
   thaw(): void {
-    this.#isFrozen = false
     this.#note("thaw")
-    this.#workOff()
+    this.#drive.thaw()
+  }
+
+  /** From now on it takes so long over every input; 0 ends it. */
+  slow(span: Duration): void {
+    this.#note(`slow ${span}`)
+    this.#drive.slow(span)
+  }
+
+  /** From now on its clock is ahead by so much, or behind. */
+  skew(span: Duration): void {
+    this.#note(`skew ${span}`)
+    this.#drive.setSkew(span)
   }
 
   /** Of a life that ends before, the answer does not come. */
@@ -153,40 +167,7 @@ export class SimHost implements Station {
   }
 
   tell(input: NodeInput): void {
-    if (this.#node === undefined) return
-    this.#queue.push(input)
-    this.#workOff()
-  }
-
-  #workOff(): void {
-    if (this.#isBusy || this.#isFrozen) return
-    this.#isBusy = true
-    const now = this.#world.now()
-    for (let next = this.#queue.shift(); next !== undefined && this.#node; next = this.#queue.shift()) {
-      this.#note(describe(next))
-      this.#perform(this.#node.handle(next, now))
-    }
-    this.#isBusy = false
-    this.#wakeLater()
-  }
-
-  #wakeLater(): void {
-    const due = this.#node?.deadline ?? NEVER
-    if (due === this.#wakeAt || due === NEVER) return
-    this.#wakeAt = due
-    const isCurrent = this.#thisLife()
-    const at = due > this.#world.now() ? due : this.#world.now()
-    this.#world.agenda.plan(at, () => {
-      if (!isCurrent() || this.#wakeAt !== due || this.#node === undefined) return
-      this.#wakeAt = NEVER
-      if (this.#isFrozen) return
-      this.#perform(this.#node.expire(this.#world.now()))
-      this.#wakeLater()
-    })
-  }
-
-  #perform(effects: readonly NodeEffect[]): void {
-    for (const effect of effects) this.#performOne(effect)
+    this.#drive.tell(input)
   }
 
   #performOne(effect: NodeEffect): void {
@@ -205,7 +186,9 @@ export class SimHost implements Station {
       case "persist":
         return this.#persist(effect)
       case "resolve":
-        return network.later(() => this.tell({ kind: "resolved", ticket: effect.ticket, records: [] }))
+        return network.later(this.host, this.host, () =>
+          this.tell({ kind: "resolved", ticket: effect.ticket, records: [] }),
+        )
       case "answer":
         this.#answers.get(effect.ticket)?.(effect.answer)
         this.#answers.delete(effect.ticket)
@@ -224,12 +207,11 @@ export class SimHost implements Station {
   }
 
   #persist({ ticket, changes }: Extract<NodeEffect, { kind: "persist" }>): void {
-    const isCurrent = this.#thisLife()
-    this.#world.agenda.plan(after(this.#world.now(), this.#world.diskDelay), () => {
-      if (!isCurrent()) return // A crash before the disk was done: nothing was promised.
-      this.disk.apply(changes)
-      this.tell({ kind: "persisted", ticket })
-    })
+    this.disk.write(this.#world, changes, (reason) =>
+      this.tell(
+        reason === undefined ? { kind: "persisted", ticket } : { kind: "persist-failed", ticket, reason },
+      ),
+    )
   }
 
   /** Tells later whether the node still lives the life that it lives now. */

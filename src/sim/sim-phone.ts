@@ -117,7 +117,7 @@ export class SimPhone implements Station, SipEnd {
 
   #say(stream: Stream, bytes: Uint8Array): void {
     const node = stream.other(this) as SipEnd
-    stream.send(this, () => node.takes(stream, bytes))
+    stream.send(this, () => node.takes(stream, bytes), bytes.length)
   }
 
   #flowOf(stream: Stream): Flow {

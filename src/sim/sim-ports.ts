@@ -125,7 +125,7 @@ export class SimPorts implements SipEnd {
 
   #sendOn(stream: Stream, bytes: Uint8Array): void {
     const other = stream.other(this) as SipEnd
-    stream.send(this, () => other.takes(stream, bytes))
+    stream.send(this, () => other.takes(stream, bytes), bytes.length)
   }
 
   /** The handshake tells both ends the other's certificate, and that the link is up. */
@@ -189,7 +189,7 @@ export class SimPorts implements SipEnd {
   }
 
   #fail({ id }: Send, reason: string, isCurrent: () => boolean): void {
-    this.#network.later(() => {
+    this.#network.later(this.host, this.host, () => {
       if (isCurrent()) this.#owner.tell({ kind: "send-failed", id, reason })
     })
   }

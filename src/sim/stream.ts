@@ -1,4 +1,4 @@
-import { after, type Instant, milliseconds } from "../core/kit/time.ts"
+import { after, type Duration, type Instant, milliseconds } from "../core/kit/time.ts"
 import type { Agenda } from "./agenda.ts"
 import type { Weather } from "./conditions.ts"
 
@@ -14,7 +14,12 @@ export interface Carrier {
   readonly agenda: Agenda
   readonly weather: Weather
   now(): Instant
-  isCut(one: string, other: string): boolean
+  /** Whether nothing passes from one host to the other. */
+  isCut(from: string, to: string): boolean
+  /** Whether streams between them deliver nothing, though nobody notices. */
+  isMute(one: string, other: string): boolean
+  /** How long until the line of that host has sent these bytes as well. */
+  lineOf(host: string, bytes: number): Duration
   /** Whether there is a machine at all that says "nobody here". */
   answers(host: string): boolean
   whenHealed(run: () => void): void
@@ -50,9 +55,9 @@ export class Stream {
     return this.#endOf(holder).isOpen
   }
 
-  /** Runs `arrive` at the other end, in the order of sending, unless that end is gone by then. */
-  send(from: Holder, arrive: () => void): void {
-    if (this.isOpenAt(from)) this.#convey(this.#beyond(from), arrive)
+  /** Runs `arrive` at the other end, in the order of sending, unless that end is gone by then. `bytes`: how many. */
+  send(from: Holder, arrive: () => void, bytes = 0): void {
+    if (this.isOpenAt(from)) this.#convey(this.#beyond(from), arrive, bytes)
   }
 
   /** What was sent before the close still arrives before it. */
@@ -69,14 +74,16 @@ export class Stream {
     this.#endOf(from).isOpen = false
   }
 
-  #convey(to: End, arrive: () => void): void {
+  #convey(to: End, arrive: () => void, bytes = 0): void {
     to.incoming.push(arrive)
-    this.#plan(to)
+    this.#plan(to, bytes)
   }
 
-  #plan(to: End): void {
-    const { agenda, weather, now } = this.#carrier
-    const due = after(now(), weather.stream())
+  #plan(to: End, bytes = 0): void {
+    const { agenda, weather } = this.#carrier
+    const { host } = this.#beyond(to.holder).holder
+    const sent = after(this.#carrier.now(), this.#carrier.lineOf(host, bytes))
+    const due = after(sent, weather.stream(host, to.holder.host))
     to.arrival = due > to.arrival ? due : to.arrival
     agenda.plan(to.arrival, () => this.#arrive(to))
   }
@@ -87,6 +94,7 @@ export class Stream {
     if (this.#carrier.isCut(from.holder.host, to.holder.host))
       return this.#carrier.whenHealed(() => this.#plan(to))
     const arrive = to.incoming.shift()!
+    if (this.#carrier.isMute(from.holder.host, to.holder.host)) return
     if (to.isOpen) return arrive()
     if (!from.isOpen || !this.#carrier.answers(to.holder.host)) return
     this.#convey(from, () => lose(from, this, "connection reset"))
