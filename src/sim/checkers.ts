@@ -1,9 +1,10 @@
-import { seconds } from "../core/kit/time.ts"
+import { type Instant, seconds } from "../core/kit/time.ts"
 import type { NodeAnswer, NodeCommand } from "../core/node/interface.ts"
 import { type DataModel, type StoredData, storedData } from "../core/reload/stored-data.ts"
 import type { StorageChange } from "../core/storage/change.ts"
 import { DEFAULT_KINDS } from "../core/storage/kinds.ts"
 import { decode } from "../core/wire/codec.ts"
+import type { Disk } from "./disk.ts"
 import type { SimHost } from "./sim-host.ts"
 import type { World } from "./world.ts"
 
@@ -34,8 +35,12 @@ export function ringComplaint(world: World): string | undefined {
  * its newest version. RFC 6940 §10.4.
  */
 export function copiesComplaint(world: World): string | undefined {
-  const all = living(world)
-  const disks = new Map(all.map((host) => [host, valuesOn(host, world.now)]))
+  return copiesAmiss(living(world), world.now)
+}
+
+/** The same of any machines, by Node-ID. */
+export function copiesAmiss(all: readonly Keeper[], now: Instant): string | undefined {
+  const disks = new Map(all.map((host) => [host, valuesOn(host, now)]))
   const newest = new Map<string, Value>()
   for (const disk of disks.values()) {
     for (const [place, value] of disk) {
@@ -101,10 +106,17 @@ export const living = (world: World): readonly SimHost[] =>
   [...world.alive].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
 
 /** The nodes that ought to hold a record: the first Node-ID at or after it, and the next two. `hosts` by Node-ID. */
-export function holdersOf(hosts: readonly SimHost[], resource: string): readonly SimHost[] {
+export function holdersOf<Host extends Keeper>(hosts: readonly Host[], resource: string): readonly Host[] {
   const first = hosts.findIndex(({ nodeId }) => nodeId >= resource)
   const start = first < 0 ? 0 : first
   return [...hosts.slice(start), ...hosts.slice(0, start)].slice(0, COPIES)
+}
+
+/** Somebody with a Node-ID and a disk. */
+export interface Keeper {
+  readonly host: string
+  readonly nodeId: string
+  readonly disk: Disk
 }
 
 interface Value {
@@ -113,7 +125,7 @@ interface Value {
 }
 
 /** What a node has on disk that has not expired, by place. */
-function valuesOn(host: SimHost, now: number): ReadonlyMap<string, Value> {
+export function valuesOn(host: Keeper, now: Instant): ReadonlyMap<string, Value> {
   const values = new Map<string, Value>()
   for (const put of host.disk.contents()) {
     if (put.kind !== "put") continue

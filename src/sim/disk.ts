@@ -27,12 +27,14 @@ export class Disk {
     })
   }
 
-  /** Power fails: of what was under way this share is on the disk nevertheless, the oldest first. */
+  /**
+   * Power fails: of the writes that were under way this share is on the disk nevertheless, the oldest first.
+   * None is there in part, since what belongs together bears one checksum.
+   */
   tear(share: number): void {
-    const batches = this.#underWay
+    const batches = this.isFull ? [] : this.#underWay
     this.#underWay = []
-    const changes = this.isFull ? [] : batches.flat()
-    this.apply(changes.slice(0, Math.round(share * changes.length)))
+    for (const batch of batches.slice(0, Math.round(share * batches.length))) this.apply(batch)
   }
 
   /** Another disk takes its place. */

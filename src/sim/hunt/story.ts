@@ -1,0 +1,58 @@
+import type { Climate } from "../conditions.ts"
+
+/**
+ * One thing that happens. Whoever it happens to is named by a number: the so-manyth of those that live, counted
+ * round, so that a story still makes sense when a step before is left out.
+ */
+export type Step =
+  | { readonly do: "wait"; readonly seconds: number }
+  | { readonly do: "join" }
+  | { readonly do: "leave"; readonly who: number }
+  /** All at one instant. `torn`: the share of what their disks were writing that is on them nevertheless. */
+  | {
+      readonly do: "crash"
+      readonly who: readonly number[]
+      readonly how: "reset" | "silent"
+      readonly torn: number
+    }
+  /** The so-manyth of those that are down begins again. */
+  | { readonly do: "restart"; readonly who: number; readonly disk: "kept" | "lost" }
+  | { readonly do: "freeze"; readonly who: number; readonly seconds: number }
+  | {
+      readonly do: "slow"
+      readonly who: number
+      readonly milliseconds: number
+      readonly seconds: number
+    }
+  /** Its clock is ahead by so much from now on. */
+  | { readonly do: "skew"; readonly who: number; readonly milliseconds: number }
+  | { readonly do: "full-disk"; readonly who: number; readonly seconds: number }
+  /** Every so-manyth machine is cut off from the others; `flaps` times, with as long in between. */
+  | {
+      readonly do: "part"
+      readonly every: number
+      readonly seconds: number
+      readonly flaps: number
+    }
+  /** Nothing passes from it to every so-manyth other, though all passes back. */
+  | { readonly do: "block"; readonly who: number; readonly every: number; readonly seconds: number }
+  /** Its links stay up and deliver nothing. */
+  | { readonly do: "mute"; readonly who: number; readonly seconds: number }
+  | { readonly do: "weather"; readonly climate: Climate }
+  /** Without `text`, what is there is removed. */
+  | { readonly do: "write"; readonly who: number; readonly name: string; readonly text?: string }
+  | { readonly do: "read"; readonly who: number; readonly name: string }
+
+export type StepKind = Step["do"]
+
+/** A run of the invented world, all of it: played twice, it is the same to the microsecond. */
+export interface Story {
+  readonly seed: number
+  readonly peers: number
+  /** Up to so many, each has a link to every other. */
+  readonly fullMeshLimit: number
+  readonly steps: readonly Step[]
+}
+
+/** What makes two parts of a fabric know nothing of each other, so that what is read may be old. */
+export const PARTING: ReadonlySet<StepKind> = new Set(["part", "block", "mute", "freeze"])

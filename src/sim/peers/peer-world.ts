@@ -1,0 +1,93 @@
+import type { Hashes } from "../../core/kit/crypto.ts"
+import { type Duration, milliseconds, seconds } from "../../core/kit/time.ts"
+import { createOverlay } from "../../core/overlay/overlay.ts"
+import { DEFAULT_KINDS } from "../../core/storage/kinds.ts"
+import type { Climate } from "../conditions.ts"
+import { siteOf } from "../latency.ts"
+import { Scene } from "../scene.ts"
+import { RELOAD_PORT } from "../sim-ports.ts"
+import { PeerHost, type PeerSurroundings } from "./peer-host.ts"
+
+export interface PeerConditions extends Climate {
+  readonly peers: number
+  /** Up to so many peers, each has a link to every other. Default: 4, so that tables alone count. */
+  readonly fullMeshLimit?: number
+  /** How long a disk takes to make a change durable. Default 2 ms. */
+  readonly diskDelay?: Duration
+}
+
+/** The invented world of peers without SIP: overlay machines with real encoding, links, disks and one clock. */
+export class PeerWorld extends Scene {
+  readonly peers: PeerHost[] = []
+  readonly #fullMeshLimit: number
+  readonly #surroundings: PeerSurroundings
+  readonly #byHost = new Map<string, PeerHost>()
+
+  constructor(seed: number, conditions: PeerConditions, hashes: Hashes, watch?: (line: string) => void) {
+    const { peers, fullMeshLimit = 4, diskDelay = milliseconds(2), ...climate } = conditions
+    super(seed, { domain: "peers.test", ...climate }, hashes, watch)
+    this.#fullMeshLimit = fullMeshLimit
+    const { agenda, network, log } = this
+    const peerAt = (host: string) => this.#byHost.get(host)
+    this.#surroundings = { agenda, network, log, diskDelay, now: () => this.now, peerAt }
+    for (let i = 0; i < peers; i++) this.join()
+  }
+
+  /** Those that run, by Node-ID. */
+  get alive(): readonly PeerHost[] {
+    return this.peers.filter(({ alive }) => alive).sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
+  }
+
+  /** A new peer comes, and joins through some that are there. */
+  join(bootstrap: readonly PeerHost[] = this.contacts()): PeerHost {
+    const host = `10.0.${this.peers.length >> 8}.${this.peers.length & 255}`
+    const identity = this.authority.issue({ nodeId: this.newNodeId(), roles: ["provisioner"] })
+    const peer = new PeerHost(this.#surroundings, {
+      host,
+      identity,
+      create: () =>
+        createOverlay({
+          identity,
+          cryptography: this.cryptography,
+          random: this.chance(),
+          configuration: this.configuration(),
+          kinds: DEFAULT_KINDS,
+          advertised: { host, port: RELOAD_PORT },
+          applications: new Map(),
+          fullMeshLimit: this.#fullMeshLimit,
+        }),
+    })
+    this.peers.push(peer)
+    this.#byHost.set(host, peer)
+    this.network.settle(peer)
+    peer.start(bootstrap)
+    return peer
+  }
+
+  /** Begins again, with what is on its disk. */
+  restart(peer: PeerHost): void {
+    peer.start(this.contacts())
+  }
+
+  /** It hands over what it has, leaves and stops. */
+  leave(peer: PeerHost): void {
+    peer.leave()
+    this.runUntil(() => peer.hasLeft || !peer.alive, seconds(60))
+    if (peer.alive) peer.crash()
+  }
+
+  /** Machines lose power, all at one instant. */
+  cutPower(peers: readonly PeerHost[]): void {
+    for (const peer of peers) peer.crash("silent", this.below(100) / 100)
+  }
+
+  /** Those of one of `sites` sites, to which peers are dealt out in turn. */
+  site(number: number, sites = 3): readonly PeerHost[] {
+    return this.peers.filter(({ host, alive }) => alive && siteOf(host, sites) === number)
+  }
+
+  /** Three to try: more than one, since any may be down. */
+  contacts(): readonly PeerHost[] {
+    return this.shuffle(this.alive).slice(0, 3)
+  }
+}
