@@ -34,6 +34,12 @@ export class Newcomers {
     this.#went.set(node, this.#fabric.now)
   }
 
+  /** It has taken its leave: what it held was handed over first, so those that stay know as much as it did. */
+  left(node: NodeId): void {
+    this.#came.delete(node)
+    this.#went.delete(node)
+  }
+
   /** The holders of old, those that live: at most three, in the order in which they answer for the record. */
   oldHolders(resource: ResourceId): readonly NodeId[] {
     this.#forget()

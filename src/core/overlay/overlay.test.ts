@@ -224,3 +224,12 @@ test("what a full disk did not take is on disk when there is room again, and is 
   for (const name of names(20)) assert.ok(full.records.has(full.resource(name)), name)
   for (const node of nodes) assert.equal(node.overlay.status.records.short, 0)
 })
+
+test("when all others have taken their leave, the last one knows at once what there is and what is not", () => {
+  const world = new World({ seed: 22 })
+  const nodes = world.ring(5)
+  for (const name of names(20)) nodes[0]!.store(name, name)
+  for (const node of nodes.slice(1)) node.leave()
+  for (const name of names(20)) assert.equal(nodes[0]!.fetch(name), name)
+  for (const name of names(20)) assert.equal(nodes[0]!.fetch(`no-${name}`), "absent")
+})

@@ -330,7 +330,8 @@ class OverlayMachine implements Overlay {
         case "peer-down":
           this.#records.doubtAll(effect.peer)
           if (cause === "death") this.#inventory.peerDied()
-          this.#newcomers.went(effect.peer)
+          if (this.#departed.has(effect.peer)) this.#newcomers.left(effect.peer)
+          else this.#newcomers.went(effect.peer)
           this.#fabric.emit({ kind: "peer-down", node: effect.peer })
           break
         case "share-changed":
