@@ -141,7 +141,9 @@ describe("the CA", () => {
     const third = await fabric.join(second)
     assert.deepEqual(third.rootCertificates, first.rootCertificates)
     assert.notEqual(third.identity.nodeId, first.identity.nodeId)
-    const known = JSON.parse(second.authority!.secrets().nodes).nodes.map((each: any) => each.nodeId)
+    const known = JSON.parse(second.authority!.secrets().nodes).nodes.map(
+      ({ nodeId }: { nodeId: string }) => nodeId,
+    )
     assert.deepEqual(new Set(known), new Set([first, second, third].map((each) => each.identity.nodeId)))
   })
 

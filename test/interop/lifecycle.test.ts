@@ -9,10 +9,14 @@ import { startSipp } from "./support/sipp.ts"
 
 const sipOf = (node: FarmNode): Address => ({ host: node.host, port: PORTS.sip })
 
+/** Each order of stopping once, and each of starting. */
 const ORDERS = [
   { stop: [0, 1, 2], start: [0, 1, 2] },
-  { stop: [0, 1, 2], start: [2, 1, 0] },
+  { stop: [0, 2, 1], start: [2, 1, 0] },
+  { stop: [1, 0, 2], start: [2, 0, 1] },
+  { stop: [1, 2, 0], start: [0, 2, 1] },
   { stop: [2, 0, 1], start: [1, 2, 0] },
+  { stop: [2, 1, 0], start: [1, 0, 2] },
 ] as const
 
 describe("a farm that is stopped and started", () => {
