@@ -252,6 +252,30 @@ describe("a revoked node", () => {
   })
 })
 
+describe("documents that two halves of a fabric have signed", () => {
+  test("are one in the end, and what either half revoked stays revoked", async () => {
+    const { fabric, first } = await start()
+    const [second, third, fourth] = [
+      await fabric.join(first),
+      await fabric.join(first),
+      await fabric.join(first),
+    ]
+    await second.takeAuthority()
+    await second.takeDocument(first.document, first.configuration)
+    // The halves do not hear of one another: the first signs once, the second twice.
+    await first.revoke(third.identity.nodeId)
+    await second.revoke(fourth.identity.nodeId)
+    await second.reissue(() => ({}))
+    await first.takeDocument(second.document, second.configuration)
+    const { badNodes, sequence } = first.configuration
+    assert.deepEqual([...badNodes].sort(), [third.identity.nodeId, fourth.identity.nodeId].sort())
+    assert.equal(sequence, second.configuration.sequence + 1)
+    assert.equal(fabric.reconfigured.at(-1), first.document)
+    await second.takeDocument(first.document, first.configuration)
+    assert.equal(second.document, first.document)
+  })
+})
+
 describe("all records of a node", () => {
   test("are given to enrolment nodes only", async () => {
     const { fabric, first } = await start()

@@ -176,8 +176,19 @@ export class Member implements Membership, EnrolmentSettings {
     await this.renew()
   }
 
+  /**
+   * A document that the fabric follows now. While the fabric was parted either half may have revoked nodes: where
+   * the later document lacks what ours has, a node that holds the CA signs one with both, and that is taken instead.
+   */
   async takeDocument(document: string, configuration: Configuration): Promise<void> {
     if (document === this.#state.document) return
+    const { authority, configuration: ours } = this.#state
+    const forgotten = ours.badNodes.filter((node) => !configuration.badNodes.includes(node))
+    if (authority === undefined || forgotten.length === 0) return this.#keep(document, configuration)
+    await this.#sign(authority, configuration, { badNodes: [...configuration.badNodes, ...forgotten] })
+  }
+
+  async #keep(document: string, configuration: Configuration): Promise<void> {
     await writePrivateFile(this.#files.configuration, document)
     this.#state = { ...this.#state, document, configuration }
   }
@@ -186,14 +197,18 @@ export class Member implements Membership, EnrolmentSettings {
   async reissue(change: (before: Configuration) => Partial<Configuration>): Promise<void> {
     const { authority, configuration: before } = this.#state
     invariant(authority !== undefined, "only a node that holds the CA signs configurations")
+    await this.#sign(authority, before, change(before))
+  }
+
+  async #sign(authority: Authority, before: Configuration, change: Partial<Configuration>): Promise<void> {
     const configuration: Configuration = {
       ...before,
       sequence: (before.sequence + 1) % SEQUENCES,
       expiration: after(this.clock(), ROOT_LIFE),
-      ...change(before),
+      ...change,
     }
     const document = writeConfiguration(configuration, authority.signer)
-    await this.takeDocument(document, configuration)
+    await this.#keep(document, configuration)
     this.#fabric?.reconfigure(document)
   }
 
