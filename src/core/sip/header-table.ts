@@ -113,7 +113,8 @@ const define =
   (list: boolean, once: boolean) =>
   ([name, compact]: Row): HeaderDefinition => ({ name, compact, list, once })
 
-const HEADER_TABLE: readonly HeaderDefinition[] = [
+/** All of them; the place of one is its number to `scan.ts`. */
+export const HEADER_TABLE: readonly HeaderDefinition[] = [
   ...LISTS.map(define(true, false)),
   ...SINGLE.map(define(false, true)),
   ...OTHERS.map(define(false, false)),
