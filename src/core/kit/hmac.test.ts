@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { createHmac } from "node:crypto"
 import { test } from "node:test"
 import { openSslHashes } from "../../../test/support/hashes.ts"
 import { toUtf8 } from "./bytes.ts"
@@ -25,4 +26,18 @@ test("the vectors of RFC 4231 §4.2, §4.3 and §4.7", () => {
   ] as const
   for (const [key, text, mac] of vectors)
     assert.equal(toHex(new Hmac(openSslHashes, key).of(toUtf8(text))), mac)
+})
+
+test("messages of every length around the ends of blocks have the platform's HMAC", () => {
+  const key = toUtf8("a key that stays")
+  const hmac = new Hmac(openSslHashes, key)
+  for (let length = 0; length < 300; length++) {
+    const message = Uint8Array.from({ length }, (_, at) => (at * 11 + length) & 255)
+    const mac = createHmac("sha256", key).update(message).digest("hex")
+    assert.equal(toHex(hmac.of(message.subarray(0, 5), message.subarray(5))), mac, `${length} bytes`)
+    if (length > 200) continue
+    hmac.scratch.set(message)
+    const words = hmac.wordsOf(length)
+    assert.equal(Array.from(words, (word) => (word >>> 0).toString(16).padStart(8, "0")).join(""), mac)
+  }
 })
