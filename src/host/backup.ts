@@ -1,7 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from "node:crypto"
-import { promisify } from "node:util"
-import { gunzip, gzip } from "node:zlib"
-import { fromUtf8, toUtf8 } from "../core/kit/bytes.ts"
+import { toUtf8 } from "../core/kit/bytes.ts"
 import { CarillonError } from "../core/kit/errors.ts"
 import type { StorageChange } from "../core/storage/change.ts"
 import type { AuthoritySecrets } from "./authority.ts"
@@ -9,14 +7,14 @@ import { parseFabricKeys } from "./enrolment-client.ts"
 import type { FabricKey } from "./invite.ts"
 import { parseSecrets } from "./member-requests.ts"
 import { printFabricKeys } from "./membership-files.ts"
-import { parseRecords, printRecords } from "./records-text.ts"
+import { pack, parseRecords, printRecords, unpack } from "./records-text.ts"
 
 // A backup: one file, sealed with a passphrase.
 //
-//   carillon-backup-1\n    18 bytes
+//   carillon-backup-2\n    18 bytes
 //   salt                   16 bytes, for scrypt (N 2^15, r 8, p 1)
 //   nonce                  12 bytes, for AES-256-GCM, which the 46 bytes so far are bound into
-//   cipher text            of gzip of JSON
+//   cipher text            of gzip of lines of JSON: keys and configuration, then each record
 //   tag                    16 bytes
 
 /** All that a fabric needs to rise again. */
@@ -33,29 +31,29 @@ export class BackupError extends CarillonError {
   readonly code = "host.backup"
 }
 
-const MAGIC = toUtf8("carillon-backup-1\n")
+const MAGIC = toUtf8("carillon-backup-2\n")
 const SALT = 16
 const NONCE = 12
 const TAG = 16
 const HEADER = MAGIC.length + SALT + NONCE
 
-const compress = promisify(gzip)
-const decompress = promisify(gunzip)
-
 export async function sealBackup(backup: Backup, passphrase: string): Promise<Uint8Array> {
-  const { secrets, document, fabricKeys, records } = backup
-  const parts = {
-    version: 1,
-    secrets: JSON.stringify({ version: 1, ...secrets }),
-    document,
-    fabricKeys: printFabricKeys(fabricKeys),
-    records: printRecords(records),
-  }
   const header = Buffer.concat([MAGIC, randomBytes(SALT + NONCE)])
   const { key, nonce } = await keyOf(header, passphrase)
   const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(header)
-  const sealed = cipher.update(await compress(JSON.stringify(parts)))
+  const sealed = cipher.update(await pack(printBackup(backup)))
   return Uint8Array.from(Buffer.concat([header, sealed, cipher.final(), cipher.getAuthTag()]))
+}
+
+async function* printBackup({ secrets, document, fabricKeys, records }: Backup): AsyncGenerator<string> {
+  const keys = {
+    version: 2,
+    secrets: JSON.stringify({ version: 1, ...secrets }),
+    document,
+    fabricKeys: printFabricKeys(fabricKeys),
+  }
+  yield `${JSON.stringify(keys)}\n`
+  yield* printRecords(records)
 }
 
 /** Throws BackupError. */
@@ -63,14 +61,13 @@ export async function openBackup(bytes: Uint8Array, passphrase: string): Promise
   const header = bytes.subarray(0, HEADER)
   if (bytes.length < HEADER + TAG || Buffer.compare(header.subarray(0, MAGIC.length), MAGIC) !== 0)
     throw new BackupError("it is no backup of Carillon, or of a version that this one does not read")
-  const text = await unseal(header, bytes.subarray(HEADER), passphrase)
-  const backup = parseBackup(text)
+  const backup = await parseBackup(unpack(await unseal(header, bytes.subarray(HEADER), passphrase)))
   if (backup === undefined)
     throw new BackupError("what is in it cannot be read: a newer version wrote it; use that one")
   return backup
 }
 
-async function unseal(header: Uint8Array, rest: Uint8Array, passphrase: string): Promise<string> {
+async function unseal(header: Uint8Array, rest: Uint8Array, passphrase: string): Promise<Uint8Array> {
   const { key, nonce } = await keyOf(header, passphrase)
   const decipher = createDecipheriv("aes-256-gcm", key, nonce).setAAD(header)
   decipher.setAuthTag(rest.subarray(-TAG))
@@ -85,13 +82,17 @@ async function unseal(header: Uint8Array, rest: Uint8Array, passphrase: string):
       },
     )
   }
-  return fromUtf8(await decompress(opened)) ?? ""
+  return opened
 }
 
-function parseBackup(text: string): Backup | undefined {
-  const { version, secrets, document, fabricKeys, records } = JSON.parse(text) as Record<string, unknown>
-  const isText = [secrets, document, fabricKeys, records].every((part) => typeof part === "string")
-  if (version !== 1 || !isText) return undefined
+async function parseBackup(lines: AsyncGenerator<string>): Promise<Backup | undefined> {
+  const first = await lines.next()
+  const { version, secrets, document, fabricKeys } = JSON.parse(first.value ?? "{}") as Record<
+    string,
+    unknown
+  >
+  const isText = [secrets, document, fabricKeys].every((part) => typeof part === "string")
+  if (version !== 2 || !isText) return undefined
   const keys = parseFabricKeys(fabricKeys as string)
   const authority = parseSecrets(secrets as string)
   if (keys === undefined || authority === undefined) return undefined
@@ -99,7 +100,7 @@ function parseBackup(text: string): Backup | undefined {
     secrets: authority,
     document: document as string,
     fabricKeys: keys,
-    records: parseRecords(records as string),
+    records: await parseRecords(lines),
   }
 }
 

@@ -1,4 +1,3 @@
-import { gzipSync } from "node:zlib"
 import type { Certificate, Role } from "../core/identity/certificate.ts"
 import { parseNodeId } from "../core/identity/node-id.ts"
 import { DEFAULT_ROLES, ENROLMENT, FABRIC_KEY_ROLES, hasRole, PROVISIONER } from "../core/identity/roles.ts"
@@ -9,7 +8,7 @@ import { CERTIFICATE_TYPE, ENROLMENT_PATHS, ok, orUndefined, plain, refuse } fro
 import type { EnrolmentHandler, EnrolmentSettings } from "./enrolment-server.ts"
 import { hasAll } from "./holders.ts"
 import type { EnrolmentHttpRequest, EnrolmentHttpResponse } from "./interface.ts"
-import { printRecords } from "./records-text.ts"
+import { pack, printRecords } from "./records-text.ts"
 import { readSigningRequest } from "./signing-request.ts"
 
 // What enrolment does for nodes that have been admitted. Each shows its certificate in TLS, and is judged by it.
@@ -156,7 +155,7 @@ async function revoke(
 }
 
 /** Everything that this node holds, for a backup that an enrolment node makes. */
-function handOutRecords({ fabric }: EnrolmentSettings): EnrolmentHttpResponse {
+async function handOutRecords({ fabric }: EnrolmentSettings): Promise<EnrolmentHttpResponse> {
   if (fabric === undefined) return plain(404, "not_found")
-  return ok("application/gzip", gzipSync(printRecords(fabric.snapshot())))
+  return ok("application/gzip", await pack(printRecords(fabric.snapshot())))
 }

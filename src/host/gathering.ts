@@ -30,7 +30,7 @@ export async function gatherBackup(
     if (records === undefined) missing.push(address)
     else given.push(records)
   }
-  const records = mergeRecords(given)
+  const records = await mergeRecords(given)
   return {
     backup: { secrets: authority.secrets(), document, fabricKeys, records },
     nodes: given.length,

@@ -1,4 +1,3 @@
-import { gunzipSync } from "node:zlib"
 import type { NodeId } from "../core/identity/node-id.ts"
 import type { Address } from "../core/kit/address.ts"
 import { fromUtf8, toUtf8 } from "../core/kit/bytes.ts"
@@ -10,7 +9,7 @@ import { accepted, firstAnswering } from "./enrolment-client.ts"
 import { type EnrolmentTrust, exchange, type HttpsRequest } from "./enrolment-https.ts"
 import type { TlsMaterial } from "./interface.ts"
 import { MembershipError } from "./membership-error.ts"
-import { parseRecords } from "./records-text.ts"
+import { parseRecords, unpack } from "./records-text.ts"
 import { createSigningRequest } from "./signing-request.ts"
 
 // What a node that has been admitted asks of enrolment nodes, and an enrolment node of others.
@@ -70,7 +69,7 @@ export async function requestRecords(asking: MemberAsking): Promise<readonly Sto
     mostBytes: MOST_RECORD_BYTES,
     expects: "any-node",
   })
-  return parseRecords(gunzipSync(body).toString("utf8"))
+  return parseRecords(unpack(body))
 }
 
 function post(
