@@ -20,7 +20,7 @@ export interface Draft {
   readonly cseq: number
   readonly routes: readonly string[]
   readonly extra: readonly (readonly [string, string])[]
-  readonly body?: Uint8Array
+  readonly body?: string
 }
 
 /** A dialog, as far as a phone needs it. RFC 3261 §12. */

@@ -1,5 +1,4 @@
 import type { Address } from "../core/kit/address.ts"
-import { toUtf8 } from "../core/kit/bytes.ts"
 import type { Hashes } from "../core/kit/crypto.ts"
 import { type Machine, NOTHING } from "../core/kit/machine.ts"
 import type { Random } from "../core/kit/random.ts"
@@ -203,7 +202,7 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
         ["Contact", `<${contactUri(this.settings)}>`],
         ["Content-Type", "application/sdp"],
       ],
-      body: toUtf8(`v=0\r\no=- 1 1 IN IP4 ${this.settings.address.host}\r\ns=-\r\nt=0 0\r\n`),
+      body: `v=0\r\no=- 1 1 IN IP4 ${this.settings.address.host}\r\ns=-\r\nt=0 0\r\n`,
     }
     return this.#ask(draft, now, (outcome, sent) => this.#called(call, outcome, sent))
   }

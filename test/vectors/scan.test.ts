@@ -34,7 +34,7 @@ function scanned(bytes: Uint8Array): unknown {
     scan.kind === "request"
       ? { method: text.slice(0, scan.methodEnd), uri: text.slice(scan.uriStart, scan.uriEnd) }
       : { status: scan.status, reason: text.slice(scan.reasonStart, scan.reasonEnd) }
-  return { kind: scan.kind, ...line, fields, body: bytes.subarray(scan.bodyStart, scan.bodyEnd) }
+  return { kind: scan.kind, ...line, fields, body: text.slice(scan.bodyStart, scan.bodyEnd) }
 }
 
 function parsed(bytes: Uint8Array): unknown {

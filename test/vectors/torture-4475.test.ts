@@ -27,6 +27,7 @@ import { makeResponse } from "../../src/core/sip/respond.ts"
 import { serializeMessage } from "../../src/core/sip/serialize.ts"
 import { canonicalUser, equalUris, parseSipUri, parseUri } from "../../src/core/sip/uri.ts"
 import { branchOf } from "../../src/core/sip/via.ts"
+import { plainMessage } from "../support/plain-message.ts"
 import { RFC_4475, tortureBytes } from "./torture.ts"
 
 const tested = new Set<string>()
@@ -38,7 +39,11 @@ function valid(name: string, claim: string, look: (message: SipMessage) => void)
     look(message)
     const headers = message.headers.with("Content-Length", `${message.body.length}`)
     const forwarded = parseMessage(serializeMessage(message))
-    assert.deepEqual(forwarded, { ...message, headers }, "survives being forwarded")
+    assert.deepEqual(
+      plainMessage(forwarded),
+      plainMessage({ ...message, headers }),
+      "survives being forwarded",
+    )
   })
 }
 
@@ -212,7 +217,7 @@ validRequest("transports", "Via names transports that nobody knows", (request) =
 
 validRequest("mpart01", "a body holds any bytes, NUL included", (request) => {
   assert.equal(request.body.length, 553)
-  assert.ok(request.body.includes(0))
+  assert.ok(request.body.includes("\0"))
 })
 
 validResponse("unreason", "a reason phrase says what it likes, in UTF-8", (response) => {

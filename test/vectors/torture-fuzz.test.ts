@@ -10,6 +10,7 @@ import { parseMessage } from "../../src/core/sip/parse.ts"
 import { SipParseError } from "../../src/core/sip/parse-error.ts"
 import { makeResponse } from "../../src/core/sip/respond.ts"
 import { serializeMessage } from "../../src/core/sip/serialize.ts"
+import { plainMessage } from "../support/plain-message.ts"
 import { TORTURE, tortureBytes } from "./torture.ts"
 
 const messages = TORTURE.map(({ name }) => tortureBytes(name))
@@ -79,7 +80,7 @@ test("mutants of the torture messages are refused by SipParseError, or mean the 
       if (message === undefined) return
       taken++
       const headers = message.headers.with("Content-Length", `${message.body.length}`)
-      assert.deepEqual(parse(serializeMessage(message)), { ...message, headers })
+      assert.deepEqual(plainMessage(parse(serializeMessage(message))), plainMessage({ ...message, headers }))
     }),
     { seed: 4475, numRuns: 3_000 },
   )
@@ -92,7 +93,7 @@ test("whatever the framing cuts out of a mutant is what a datagram of it would h
       const [unit] = new StreamFramer().push(fromLatin1(text))
       if (unit?.kind !== "message") return
       const cut = parse(unit.bytes)
-      if (cut !== undefined) assert.deepEqual(cut, parse(fromLatin1(text)))
+      if (cut !== undefined) assert.deepEqual(plainMessage(cut), plainMessage(parse(fromLatin1(text))))
     }),
     { seed: 5118, numRuns: 2_000 },
   )

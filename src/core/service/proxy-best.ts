@@ -1,4 +1,4 @@
-import { Headers, type SipRequest, type SipResponse } from "../sip/message.ts"
+import type { SipRequest, SipResponse } from "../sip/message.ts"
 import { refusal } from "./proxy-validation.ts"
 
 /** A final refusal of one branch: what came, or what the proxy says for it. */
@@ -65,7 +65,5 @@ function withAllChallenges(chosen: SipResponse, refusals: readonly Refusal[]): S
   const challenges = others
     .filter(({ status }) => status === 401 || status === 407)
     .flatMap(({ headers }) => headers.fields.filter(({ name }) => CHALLENGES.includes(name)))
-  return challenges.length === 0
-    ? chosen
-    : { ...chosen, headers: new Headers([...chosen.headers.fields, ...challenges]) }
+  return challenges.length === 0 ? chosen : { ...chosen, headers: chosen.headers.between([], challenges) }
 }

@@ -10,6 +10,8 @@ import { leadsToStrictRouter } from "./proxy-validation.ts"
 
 const MAX_FORWARDS = 70
 
+const NO_FIELDS: readonly HeaderField[] = []
+
 /**
  * The request as it goes to one target: RFC 3261 §16.6 steps 1 to 6 and 8. Max-Forwards must not be
  * 0. `via` and `breadth` are the values of Via and Max-Breadth.
@@ -21,25 +23,18 @@ export function composeRequest(
   breadth: number,
 ): SipRequest {
   const forwards = (maxForwardsOf(request) ?? MAX_FORWARDS + 1) - 1
-  const fields: HeaderField[] = [{ name: "Via", value: via }]
-  for (const value of target.recordRoute) fields.push({ name: "Record-Route", value })
-  for (const value of target.route) fields.push({ name: "Route", value })
-  fields.push({ name: "Max-Breadth", value: String(breadth) })
-  let counted = false
-  for (const field of request.headers.fields) {
-    if (field.name === "Max-Breadth") continue
-    if (field.name !== "Max-Forwards") fields.push(field)
-    else if (!counted) {
-      fields.push({ name: "Max-Forwards", value: String(forwards) })
-      counted = true
-    }
-  }
-  if (!counted) fields.push({ name: "Max-Forwards", value: String(forwards) })
+  const pushed: HeaderField[] = [{ name: "Via", value: via }]
+  for (const value of target.recordRoute) pushed.push({ name: "Record-Route", value })
+  for (const value of target.route) pushed.push({ name: "Route", value })
+  pushed.push({ name: "Max-Breadth", value: String(breadth) })
   const composed: SipRequest = {
     kind: "request",
     method: request.method,
     uri: asRequestUri(target.requestUri),
-    headers: new Headers(fields),
+    headers: request.headers
+      .without("Max-Breadth")
+      .with("Max-Forwards", String(forwards))
+      .between(pushed, NO_FIELDS),
     body: request.body,
   }
   return leadsToStrictRouter(composed) ? forStrictRouter(composed) : composed

@@ -36,11 +36,11 @@ export interface RouterParts {
 
 /** Only servers that we trust may say who somebody is: RFC 3325 §5, and what came before and beside it. */
 const IDENTITY_HEADERS = new Set([
-  "p-asserted-identity",
-  "p-preferred-identity",
-  "remote-party-id",
-  "p-preferred-service",
-  "p-asserted-service",
+  "P-Asserted-Identity",
+  "P-Preferred-Identity",
+  "Remote-Party-ID",
+  "P-Preferred-Service",
+  "P-Asserted-Service",
 ])
 
 /** Decides where a request goes, and whether its sender may send it there. RFC 3261 §16.3 to §16.5, DESIGN §6. */
@@ -224,7 +224,8 @@ const HINDRANCES = new Map([
 
 function withoutIdentity({ request, flow }: Call): SipRequest {
   if (flow.node !== undefined) return request
-  const { fields } = request.headers
-  const kept = fields.filter(({ name }) => !IDENTITY_HEADERS.has(name.toLowerCase()))
-  return kept.length === fields.length ? request : { ...request, headers: request.headers.derive(kept) }
+  const headers = request.headers.filter(isNoIdentity)
+  return headers === request.headers ? request : { ...request, headers }
 }
+
+const isNoIdentity = (name: string): boolean => !IDENTITY_HEADERS.has(name)

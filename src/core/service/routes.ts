@@ -46,7 +46,6 @@ export function isOwnRoute(text: string, request: SipRequest, tokens: Tokens): b
 }
 
 function withRoutes(request: SipRequest, routes: readonly string[]): SipRequest {
-  const others = request.headers.fields.filter(({ name }) => name !== "Route")
   const left = routes.map((value) => ({ name: "Route", value }))
-  return { ...request, headers: request.headers.derive([...others, ...left]) }
+  return { ...request, headers: request.headers.without("Route").between([], left) }
 }

@@ -1,6 +1,5 @@
 import { FormatError } from "../kit/errors.ts"
 import { isSpace, isToken, parseDecimal, trimSpace } from "./characters.ts"
-import { headerDefinition } from "./header-table.ts"
 import type { CSeq, SipMessage } from "./message.ts"
 import { type NameAddress, parseNameAddress, splitList } from "./name-address.ts"
 import { parseVia, type Via } from "./via.ts"
@@ -23,11 +22,7 @@ export const MALFORMED_EXPIRES = 3_600
 
 const LARGEST = 2 ** 32 - 1
 
-/** Known names have one spelling in a message, so comparing them needs no change of case. */
-function first({ headers }: Message, name: string): string | undefined {
-  for (const field of headers.fields) if (field.name === name) return field.value
-  return undefined
-}
+const first = ({ headers }: Message, name: string): string | undefined => headers.first(name)
 
 function single(message: Message, name: string): string {
   const value = first(message, name)
@@ -36,15 +31,12 @@ function single(message: Message, name: string): string {
 }
 
 /** All values of a list header, over all its fields, in order. */
-export function valuesOf(message: Message, name: string): readonly string[] {
-  let values: readonly string[] | undefined
-  for (const field of message.headers.fields) {
-    if (field.name !== name) continue
-    const more = splitField(field.value)
-    values = values === undefined ? more : [...values, ...more]
-  }
-  if (values !== undefined || headerDefinition(name) !== undefined) return values ?? NO_VALUES
-  return message.headers.all(name).flatMap(splitField)
+export function valuesOf({ headers }: Message, name: string): readonly string[] {
+  const at = headers.indexOf(name)
+  if (at < 0) return NO_VALUES
+  const next = headers.indexOf(name, at + 1)
+  if (next < 0) return splitField(headers.valueAt(at))
+  return headers.all(name).flatMap(splitField)
 }
 
 const NO_VALUES: readonly never[] = []
@@ -59,21 +51,21 @@ export function topVia(message: Message): Via {
 }
 
 export function viasOf(message: Message): readonly Via[] {
-  const known = message.headers.readings
-  known.vias ??= valuesOf(message, "Via").map(parseVia)
-  return known.vias
+  const { headers } = message
+  headers.vias ??= valuesOf(message, "Via").map(parseVia)
+  return headers.vias
 }
 
 export function fromOf(message: Message): NameAddress {
-  const known = message.headers.readings
-  known.from ??= parseNameAddress(single(message, "From"))
-  return known.from
+  const { headers } = message
+  headers.from ??= parseNameAddress(single(message, "From"))
+  return headers.from
 }
 
 export function toOf(message: Message): NameAddress {
-  const known = message.headers.readings
-  known.to ??= parseNameAddress(single(message, "To"))
-  return known.to
+  const { headers } = message
+  headers.to ??= parseNameAddress(single(message, "To"))
+  return headers.to
 }
 
 export const tagOf = (address: NameAddress): string | undefined => address.parameters.get("tag")
@@ -81,9 +73,9 @@ export const tagOf = (address: NameAddress): string | undefined => address.param
 export const callIdOf = (message: Message): string => single(message, "Call-ID")
 
 export function cseqOf(message: Message): CSeq {
-  const known = message.headers.readings
-  known.cseq ??= parseCSeq(single(message, "CSeq"))
-  return known.cseq
+  const { headers } = message
+  headers.cseq ??= parseCSeq(single(message, "CSeq"))
+  return headers.cseq
 }
 
 function parseCSeq(text: string): CSeq {

@@ -8,6 +8,8 @@ export interface HeaderDefinition {
   readonly list: boolean
   /** A second one makes the message mean two things, so it is refused. */
   readonly once: boolean
+  /** A bit for each name of which there may be one; 0 for others. */
+  readonly bit: number
 }
 
 type Row = readonly [name: string, compact?: string]
@@ -106,12 +108,20 @@ const OTHERS: readonly Row[] = [
   ["Identity", "y"],
   ["Identity-Info", "n"],
   ["Remote-Party-ID"],
+  ["P-Preferred-Service"],
+  ["P-Asserted-Service"],
   ["Geolocation"],
 ]
 
 const define =
   (list: boolean, once: boolean) =>
-  ([name, compact]: Row): HeaderDefinition => ({ name, compact, list, once })
+  ([name, compact]: Row, index: number): HeaderDefinition => ({
+    name,
+    compact,
+    list,
+    once,
+    bit: once ? 1 << index : 0,
+  })
 
 /** All of them; the place of one is its number to `scan.ts`. */
 export const HEADER_TABLE: readonly HeaderDefinition[] = [
@@ -132,3 +142,40 @@ const BY_SPELLING = new Map<string, HeaderDefinition>(
 /** The definition of a header of that name, in any case and in compact form too; undefined for unknown ones. */
 export const headerDefinition = (name: string): HeaderDefinition | undefined =>
   BY_SPELLING.get(name) ?? BY_SPELLING.get(name.toLowerCase())
+
+/** By length and ends of the name, so that one in a message is recognised where it stands, without being cut out. */
+const BY_SHAPE: (readonly HeaderDefinition[] | undefined)[] = []
+
+const SHAPES = 4_096
+
+/** Letters alike in either case. */
+const shapeOf = (text: string, start: number, end: number): number =>
+  ((end - start) * 331 + (text.charCodeAt(start) | 32) * 37 + (text.charCodeAt(end - 1) | 32) * 7) % SHAPES
+
+for (const definition of HEADER_TABLE) {
+  for (const spelling of [definition.name, definition.compact ?? ""]) {
+    if (spelling === "") continue
+    const shape = shapeOf(spelling, 0, spelling.length)
+    BY_SHAPE[shape] = [...(BY_SHAPE[shape] ?? []), definition]
+  }
+}
+for (let shape = 0; shape < SHAPES; shape++) BY_SHAPE[shape] ??= []
+
+/** The definition of the header whose name, a token, stands there; undefined for unknown ones. */
+export function headerDefinitionAt(text: string, start: number, end: number): HeaderDefinition | undefined {
+  const candidates = BY_SHAPE[shapeOf(text, start, end)]!
+  for (let index = 0; index < candidates.length; index++) {
+    const candidate = candidates[index]!
+    const spelling = end - start === 1 ? candidate.compact : candidate.name
+    if (spelling !== undefined && isSpelled(spelling, text, start, end)) return candidate
+  }
+  return undefined
+}
+
+/** Tokens have no characters but letters that differ in that bit alone. */
+function isSpelled(name: string, text: string, start: number, end: number): boolean {
+  if (name.length !== end - start) return false
+  for (let at = 0; at < name.length; at++)
+    if ((name.charCodeAt(at) | 32) !== (text.charCodeAt(start + at) | 32)) return false
+  return true
+}

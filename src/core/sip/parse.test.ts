@@ -1,5 +1,6 @@
 import assert from "node:assert/strict"
 import { describe, test } from "node:test"
+import { plainMessage } from "../../../test/support/plain-message.ts"
 import { fromLatin1, toLatin1 } from "../kit/bytes.ts"
 import { LIMITS } from "../kit/limits.ts"
 import type { SipMessage } from "./message.ts"
@@ -56,25 +57,27 @@ describe("parseMessage", () => {
 
   test("overlooks empty lines before the message", () => {
     const bytes = written(FIELDS)
-    assert.deepEqual(parseMessage(Uint8Array.from([13, 10, 13, 10, ...bytes])), parseMessage(bytes))
+    const behindEmptyLines = Uint8Array.from([13, 10, 13, 10, ...bytes])
+    assert.deepEqual(plainMessage(parseMessage(behindEmptyLines)), plainMessage(parseMessage(bytes)))
   })
 
   test("does without the empty line where the message ends with its headers", () => {
     const bytes = written(FIELDS)
-    assert.deepEqual(parseMessage(bytes.subarray(0, bytes.length - 2)), parseMessage(bytes))
+    const cut = parseMessage(bytes.subarray(0, bytes.length - 2))
+    assert.deepEqual(plainMessage(cut), plainMessage(parseMessage(bytes)))
   })
 
   test("takes as body what Content-Length says, and all there is where it says nothing", () => {
-    assert.equal(toLatin1(parse(["Content-Length: 3"], "abcdef").body), "abc")
-    assert.equal(toLatin1(parse(["Content-Length: 0003"], "abcdef").body), "abc")
-    assert.equal(toLatin1(parse([], "abc\r\n\r\ndef").body), "abc\r\n\r\ndef")
+    assert.equal(parse(["Content-Length: 3"], "abcdef").body, "abc")
+    assert.equal(parse(["Content-Length: 0003"], "abcdef").body, "abc")
+    assert.equal(parse([], "abc\r\n\r\ndef").body, "abc\r\n\r\ndef")
   })
 
   test("keeps no hold of the buffer that it reads from", () => {
     const buffer = Buffer.from(written(FIELDS, "body"))
     const { body } = parseMessage(buffer)
     buffer.fill(0)
-    assert.equal(toLatin1(body), "body")
+    assert.equal(body, "body")
   })
 
   test("reads the version in any case of letters", () => {
@@ -157,7 +160,7 @@ describe("serializeMessage", () => {
   test("writes what came in, with Content-Length put right", () => {
     const fields = [...FIELDS, "Content-Length: 9", "Subject: x"]
     const message = parseMessage(written(fields, "123456789"))
-    const changed = serializeMessage({ ...message, body: fromLatin1("\xff\x00") })
+    const changed = serializeMessage({ ...message, body: "\xff\x00" })
     assert.deepEqual(changed, written([...FIELDS, "Content-Length: 2", "Subject: x"], "\xff\x00"))
   })
 

@@ -1,14 +1,16 @@
 import { toLatin1 } from "../kit/bytes.ts"
 import { LIMITS } from "../kit/limits.ts"
-import { isSpace, isToken, parseDecimal, trimSpace } from "./characters.ts"
-import { headerDefinition } from "./header-table.ts"
-import { type HeaderField, Headers, NO_BODY, type SipMessage } from "./message.ts"
+import { isSpace, isToken, parseDecimal, runEnd, TOKEN, trimSpace } from "./characters.ts"
+import { headerDefinitionAt } from "./header-table.ts"
+import { Headers, NO_BODY, type SipMessage } from "./message.ts"
 import { SipParseError } from "./parse-error.ts"
 import { salvage } from "./salvage.ts"
 import { validateMessage } from "./validate.ts"
 
 const CR = 13
 const LF = 10
+const SPACE = 32
+const COLON = 58
 
 type StartLine =
   | { readonly kind: "request"; readonly method: string; readonly uri: string }
@@ -35,21 +37,25 @@ export function parseMessage(bytes: Uint8Array, { validate = true } = {}): SipMe
   const start = skipEmptyLines(bytes)
   if (bytes.length - start > LIMITS.sip.messageBytes)
     throw new SipParseError(513, "Message Too Large", undefined)
-  const bodyStart = findBody(bytes, start)
-  const head = toLatin1(bytes.subarray(start, bodyStart))
-  const lineEnd = head.indexOf("\r\n")
+  const text = toLatin1(start === 0 ? bytes : bytes.subarray(start))
+  const lineEnd = text.indexOf("\r\n")
   if (lineEnd < 0) throw new SipParseError(400, "Not SIP", undefined)
-  const first = readStartLine(head.slice(0, lineEnd))
-  const { fields, fault: headerFault } = readHeaders(head, lineEnd + 2)
-  const { body, fault: bodyFault } = readBody(bytes.subarray(bodyStart), fields)
-  if (first.line === undefined) throw new SipParseError(first.fault.status, first.fault.reason, undefined)
-  const fault = first.fault ?? headerFault ?? bodyFault
+  const first = readStartLine(text.slice(0, lineEnd))
+  const reader = new FieldReader(text)
+  const bodyStart = reader.read(lineEnd + 2)
+  const { line } = first
+  if (line === undefined) throw new SipParseError(first.fault.status, first.fault.reason, undefined)
+  const { headers } = reader
+  const body = readBody(text, bodyStart, headers)
+  const fault = first.fault ?? reader.fault ?? body.fault
   if (fault !== undefined) {
-    const rest =
-      first.line.kind === "request" ? salvage(first.line.method, first.line.uri, fields) : undefined
+    const rest = line.kind === "request" ? salvage(line.method, line.uri, headers.fields) : undefined
     throw new SipParseError(fault.status, fault.reason, rest)
   }
-  const message: SipMessage = { ...first.line, headers: new Headers(fields), body }
+  const message: SipMessage =
+    line.kind === "request"
+      ? { kind: "request", method: line.method, uri: line.uri, headers, body: body.text }
+      : { kind: "response", status: line.status, reason: line.reason, headers, body: body.text }
   if (validate) validateMessage(message)
   return message
 }
@@ -59,19 +65,6 @@ function skipEmptyLines(bytes: Uint8Array): number {
   let at = 0
   while (bytes[at] === CR && bytes[at + 1] === LF) at += 2
   return at
-}
-
-/** Behind the empty line that ends the headers; the end of the bytes where there is none. */
-function findBody(bytes: Uint8Array, start: number): number {
-  // Looks at the last byte that CRLF CRLF could have; any other byte there rules out four places at once.
-  for (let at = start + 3; at < bytes.length; ) {
-    const byte = bytes[at]
-    if (byte === LF) {
-      if (bytes[at - 1] === CR && bytes[at - 2] === LF && bytes[at - 3] === CR) return at + 1
-      at += 2
-    } else at += byte === CR ? 1 : 4
-  }
-  return bytes.length
 }
 
 /** A request line that is broken behind its method still tells what to answer. */
@@ -103,33 +96,105 @@ function readStatusLine(text: string): StartLineResult {
   return { line: { kind: "response", status: Number(match[1]), reason: match[2] ?? "" } }
 }
 
-/** Reads on behind a broken field, as an answer needs the sound ones. */
-function readHeaders(
-  head: string,
-  start: number,
-): { readonly fields: readonly HeaderField[]; readonly fault: Fault | undefined } {
-  const fields: HeaderField[] = []
-  let fault: Fault | undefined
-  let count = 0
-  let at = start
-  while (at < head.length && !(head.charCodeAt(at) === CR && head.charCodeAt(at + 1) === LF)) {
-    let end = head.indexOf("\r\n", at)
-    while (end >= 0 && isSpace(head.charCodeAt(end + 2))) end = head.indexOf("\r\n", end + 2)
-    if (end < 0) {
-      fault ??= { status: 400, reason: "Truncated Header" }
-      break
-    }
-    const excess = excessOf(end - at, ++count)
-    if (excess !== undefined) {
-      fault ??= { status: 513, reason: excess }
-      break
-    }
-    const field = readField(head, at, end)
-    if (field === undefined) fault ??= { status: 400, reason: "Bad Header Line" }
-    else fields.push(field)
-    at = end + 2
+/** Finds the header fields of a text. */
+class FieldReader {
+  readonly #text: string
+  readonly #names: string[] = []
+  readonly #places: number[] = []
+  #unfolded: Map<number, string> | undefined
+  /** The first. */
+  fault: Fault | undefined
+
+  constructor(text: string) {
+    this.#text = text
   }
-  return { fields, fault }
+
+  get headers(): Headers {
+    return Headers.over({
+      text: this.#text,
+      names: this.#names,
+      places: this.#places,
+      unfolded: this.#unfolded,
+    })
+  }
+
+  /**
+   * Up to the empty line, or to the end of the text; behind it the body begins. Reads on behind a broken
+   * field, as an answer needs the sound ones.
+   */
+  read(start: number): number {
+    const text = this.#text
+    let count = 0
+    let at = start
+    while (at < text.length && !isLineEnd(text, at)) {
+      const firstBreak = breakIn(text, at)
+      const isPlain = isLineEnd(text, firstBreak) && !isSpace(text.charCodeAt(firstBreak + 2))
+      const end = isPlain ? firstBreak : endOfField(text, at)
+      if (end < 0) {
+        this.fault ??= { status: 400, reason: "Truncated Header" }
+        break
+      }
+      const excess = excessOf(end - at, ++count)
+      if (excess !== undefined) {
+        this.fault ??= { status: 513, reason: excess }
+        break
+      }
+      if (!this.#take(at, end, isPlain)) this.fault ??= { status: 400, reason: "Bad Header Line" }
+      at = end + 2
+    }
+    return at + 2
+  }
+
+  /** `isPlain`: without folds, and without parts of line breaks. */
+  #take(start: number, end: number, isPlain: boolean): boolean {
+    const text = this.#text
+    // A name has no space before it: that would be a fold of the start line.
+    const nameEnd = runEnd(text, start, TOKEN)
+    let colon = nameEnd
+    while (isSpace(text.charCodeAt(colon))) colon++
+    if (nameEnd === start || text.charCodeAt(colon) !== COLON) return false
+    let valueStart = colon + 1
+    let valueEnd = end
+    while (valueStart < end && isSpace(text.charCodeAt(valueStart))) valueStart++
+    while (valueEnd > valueStart && isSpace(text.charCodeAt(valueEnd - 1))) valueEnd--
+    if (!isPlain) {
+      const value = unfold(text.slice(valueStart, valueEnd))
+      if (value.includes("\n") || value.includes("\r")) return false
+      this.#unfolded ??= new Map()
+      this.#unfolded.set(this.#names.length, value)
+    }
+    const known = headerDefinitionAt(text, start, nameEnd)
+    const isOurWay =
+      isPlain &&
+      colon === nameEnd &&
+      valueStart === colon + 2 &&
+      text.charCodeAt(colon + 1) === SPACE &&
+      valueEnd === end &&
+      (known === undefined || text.startsWith(known.name, start))
+    this.#names.push(known === undefined ? text.slice(start, nameEnd) : known.name)
+    this.#places.push(isOurWay ? start : -1, valueStart, valueEnd)
+    return true
+  }
+}
+
+const isLineEnd = (text: string, at: number): boolean =>
+  text.charCodeAt(at) === CR && text.charCodeAt(at + 1) === LF
+
+/** Of the first CR or LF; the end of the text where there is none. */
+function breakIn(text: string, start: number): number {
+  let at = start
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code <= CR && (code === CR || code === LF)) return at
+  }
+  return at
+}
+
+/** The CRLF that no fold follows; -1 where there is none. */
+function endOfField(text: string, start: number): number {
+  let end = text.indexOf("\r\n", start)
+  while (end >= 0 && isSpace(text.charCodeAt(end + 2))) end = text.indexOf("\r\n", end + 2)
+  return end
 }
 
 /** What is too much, so that whoever wrote the message learns what to cut. */
@@ -139,34 +204,27 @@ function excessOf(bytes: number, count: number): string | undefined {
   return undefined
 }
 
-function readField(head: string, start: number, end: number): HeaderField | undefined {
-  const colon = head.indexOf(":", start)
-  if (colon < 0 || colon >= end) return undefined
-  // A name has no space before it: that would be a fold of the start line.
-  if (isSpace(head.charCodeAt(start))) return undefined
-  const written = trimSpace(head.slice(start, colon))
-  const known = headerDefinition(written)
-  if (known === undefined && !isToken(written)) return undefined
-  const value = unfold(trimSpace(head.slice(colon + 1, end)))
-  if (value.includes("\n") || value.includes("\r")) return undefined
-  return { name: known?.name ?? written, value }
-}
-
 /** Each fold, with the white space around it, means one space. RFC 3261 §7.3.1. */
 const unfold = (text: string): string =>
   text.includes("\r\n") ? trimSpace(text.split("\r\n").map(trimSpace).join(" ")) : text
 
 /** The body that Content-Length announces; all that is left where it is absent. RFC 3261 §18.3. */
-function readBody(
-  rest: Uint8Array,
-  fields: readonly HeaderField[],
-): { readonly body: Uint8Array; readonly fault?: Fault } {
-  const lengths = fields.filter(({ name }) => name === "Content-Length")
-  if (lengths.length > 1) return { body: NO_BODY, fault: { status: 400, reason: "Multiple Content-Length" } }
-  const length = lengths[0] === undefined ? rest.length : parseDecimal(lengths[0].value)
-  if (length === undefined) return { body: NO_BODY, fault: { status: 400, reason: "Bad Content-Length" } }
-  if (length > rest.length)
-    return { body: NO_BODY, fault: { status: 400, reason: "Content-Length Too Large" } }
-  // A copy, so that a message keeps no packet buffer alive. Not `slice`, which for Node's Buffer copies nothing.
-  return { body: length === 0 ? NO_BODY : new Uint8Array(rest.subarray(0, length)) }
+function readBody(text: string, start: number, headers: Headers): Body {
+  const rest = Math.max(0, text.length - start)
+  const at = headers.indexOf("Content-Length")
+  if (at < 0) return { text: text.slice(start) }
+  if (headers.indexOf("Content-Length", at + 1) >= 0) return noBody("Multiple Content-Length")
+  const length = parseDecimal(headers.valueAt(at))
+  if (length === undefined) return noBody("Bad Content-Length")
+  if (length > rest) return noBody("Content-Length Too Large")
+  return length === 0 ? EMPTY : { text: text.slice(start, start + length) }
 }
+
+interface Body {
+  readonly text: string
+  readonly fault?: Fault
+}
+
+const EMPTY: Body = { text: NO_BODY }
+
+const noBody = (reason: string): Body => ({ text: NO_BODY, fault: { status: 400, reason } })

@@ -1,7 +1,6 @@
 import { FormatError } from "../kit/errors.ts"
-import { tagOf } from "./fields.ts"
-import { type HeaderField, NO_BODY, type SipRequest, type SipResponse } from "./message.ts"
-import { parseNameAddress } from "./name-address.ts"
+import { tagOf, toOf } from "./fields.ts"
+import { type HeaderField, type Headers, NO_BODY, type SipRequest, type SipResponse } from "./message.ts"
 
 /** The standard reason phrases. RFC 3261 §21 and the RFCs that add to it. */
 export const REASONS: Readonly<Record<number, string>> = {
@@ -90,7 +89,7 @@ export interface ResponseExtra {
   readonly toTag?: string
   /** Follow those that the request gives. */
   readonly headers?: readonly HeaderField[]
-  readonly body?: Uint8Array
+  readonly body?: string
 }
 
 /**
@@ -103,46 +102,32 @@ export function makeResponse(
   reason: string = reasonOf(status),
   extra: ResponseExtra = {},
 ): SipResponse {
-  const repeated = request.headers.fields.filter(({ name }) => isRepeated(name, status))
-  const { toTag } = extra
-  const fields =
-    toTag === undefined
-      ? repeated
-      : repeated.map((field) =>
-          field.name === "To" ? { name: "To", value: tagged(field.value, toTag) } : field,
-        )
-  return {
-    kind: "response",
-    status,
-    reason,
-    headers: request.headers.derive([...fields, ...(extra.headers ?? [])], "to"),
-    body: extra.body ?? NO_BODY,
-  }
+  const { toTag, headers = NO_FIELDS, body = NO_BODY } = extra
+  const repeated = request.headers.filter(
+    status === 100 ? isRepeatedInTrying : status < 300 ? isRepeatedInSuccess : isRepeated,
+  )
+  const tagged = toTag === undefined ? repeated : withToTag(repeated, toTag)
+  return { kind: "response", status, reason, headers: tagged.between(NO_FIELDS, headers), body }
 }
 
-function isRepeated(name: string, status: number): boolean {
-  switch (name) {
-    case "Via":
-    case "From":
-    case "To":
-    case "Call-ID":
-    case "CSeq":
-      return true
-    case "Timestamp":
-      return status === 100
-    case "Record-Route":
-      return status > 100 && status < 300
-    default:
-      return false
-  }
+const NO_FIELDS: readonly HeaderField[] = []
+
+function isRepeated(name: string): boolean {
+  return name === "Via" || name === "From" || name === "To" || name === "Call-ID" || name === "CSeq"
 }
 
-/** With that tag, unless it has one. A To that cannot be read stays as it is. */
-function tagged(to: string, tag: string): string {
+const isRepeatedInTrying = (name: string): boolean => isRepeated(name) || name === "Timestamp"
+const isRepeatedInSuccess = (name: string): boolean => isRepeated(name) || name === "Record-Route"
+
+/** With that tag in To, unless it has one. A To that cannot be read stays as it is. */
+function withToTag(headers: Headers, tag: string): Headers {
   try {
-    return tagOf(parseNameAddress(to)) === undefined ? `${to};tag=${tag}` : to
+    const to = headers.first("To")
+    return to === undefined || tagOf(toOf({ headers })) !== undefined
+      ? headers
+      : headers.with("To", `${to};tag=${tag}`)
   } catch (error) {
-    if (error instanceof FormatError) return to
+    if (error instanceof FormatError) return headers
     throw error
   }
 }

@@ -22,6 +22,7 @@ import { branchOf, MAGIC_COOKIE } from "./via.ts"
 
 /** Beside Via, which may come often. */
 const MANDATORY = ["From", "To", "Call-ID", "CSeq"]
+const MANDATORY_BITS = MANDATORY.reduce((bits, name) => bits | headerDefinition(name)!.bit, 0)
 
 /** A mismatch of methods is answered 501 where the start line's method is none of these. RFC 4475 §3.1.2.18. */
 const KNOWN_METHODS = new Set(
@@ -82,14 +83,17 @@ function validateRequest(request: SipRequest): void {
 }
 
 function requireFields(message: SipMessage): void {
-  const seen: string[] = []
-  for (const { name } of message.headers.fields) {
-    if (headerDefinition(name)?.once !== true) continue
-    if (seen.includes(name)) throw refuse(message, 400, `Multiple ${name}`)
-    seen.push(name)
+  const { headers } = message
+  let seen = 0
+  for (let index = 0; index < headers.length; index++) {
+    const name = headers.nameAt(index)
+    const bit = headerDefinition(name)?.bit ?? 0
+    if ((seen & bit) !== 0) throw refuse(message, 400, `Multiple ${name}`)
+    seen |= bit
   }
-  const missing = MANDATORY.find((name) => !seen.includes(name))
-  if (missing !== undefined) throw refuse(message, 400, `Missing ${missing}`)
+  if ((seen & MANDATORY_BITS) === MANDATORY_BITS) return
+  const missing = MANDATORY.find((name) => (seen & headerDefinition(name)!.bit) === 0)
+  throw refuse(message, 400, `Missing ${missing}`)
 }
 
 /** What to throw where reading `what` threw `error`. */

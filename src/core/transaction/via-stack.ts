@@ -12,9 +12,9 @@ export function topViaText(headers: Headers): string | undefined {
 
 /** Puts another value in the place of the topmost. */
 export function withTopVia(headers: Headers, via: Via): Headers {
-  const others = headers.readings.vias?.slice(1)
+  const others = headers.vias?.slice(1)
   const replaced = replaceTop(headers, formatVia(via))
-  if (others !== undefined) replaced.readings.vias = [via, ...others]
+  if (others !== undefined) replaced.vias = [via, ...others]
   return replaced
 }
 
@@ -22,13 +22,11 @@ export function withTopVia(headers: Headers, via: Via): Headers {
 export const withoutTopVia = (headers: Headers): Headers => replaceTop(headers, undefined)
 
 function replaceTop(headers: Headers, via: string | undefined): Headers {
-  const at = headers.fields.findIndex(({ name }) => name === "Via")
+  const at = headers.indexOf("Via")
   if (at < 0) return headers
-  const { value } = headers.fields[at]!
-  const others = value.includes(",") ? splitList(value).slice(1) : []
+  const value = headers.valueAt(at)
+  if (!value.includes(",")) return headers.withAt(at, via)
+  const others = splitList(value).slice(1)
   const values = via === undefined ? others : [via, ...others]
-  const fields = [...headers.fields]
-  if (values.length === 0) fields.splice(at, 1)
-  else fields[at] = { name: "Via", value: values.join(", ") }
-  return headers.derive(fields, "vias")
+  return headers.withAt(at, values.length === 0 ? undefined : values.join(", "))
 }
