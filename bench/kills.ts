@@ -1,13 +1,19 @@
 // `npm run kills`: kills nodes of a real farm of three at random moments while users are written, and prints how many
-// of those that were acknowledged are lost. One kill in five takes all nodes at once.
+// of those that were acknowledged are lost. One kill in five takes all nodes at once. With --torn each kill is a loss of
+// power: what no fsync had put on disk is lost or garbled before the node starts again.
 //
-//   npm run kills -- [--seed 1] [--kills 200]
+//   npm run kills -- [--seed 1] [--kills 200] [--torn]
 
 import { parseArgs } from "node:util"
+import { missing } from "../test/interop/support/programs.ts"
 import { Kills } from "./kills/kills.ts"
 
 const { values } = parseArgs({
-  options: { seed: { type: "string", default: "1" }, kills: { type: "string", default: "200" } },
+  options: {
+    seed: { type: "string", default: "1" },
+    kills: { type: "string", default: "200" },
+    torn: { type: "boolean", default: false },
+  },
 })
 
 const numberOf = (option: "seed" | "kills"): number => {
@@ -17,17 +23,28 @@ const numberOf = (option: "seed" | "kills"): number => {
   process.exit(2)
 }
 
+const needs = values.torn && missing("strace")
+if (needs) {
+  console.error(`--torn: ${needs}`)
+  process.exit(2)
+}
+
 const kills = new Kills({
   seed: numberOf("seed"),
   kills: numberOf("kills"),
+  torn: values.torn,
   say: (line) => console.log(line),
 })
 try {
   const outcome = await kills.run()
-  const { acknowledged, unanswered, powerCuts, lost } = outcome
+  const { acknowledged, unanswered, powerCuts, torn, lost } = outcome
   console.log(
     `${outcome.kills} kills, ${powerCuts} of them of all nodes at once: ${acknowledged} users acknowledged, ${lost.length} lost; ${unanswered} were refused or got no answer`,
   )
+  if (values.torn)
+    console.log(
+      `${torn.kills} nodes lost power over bytes that no fsync had put on disk: ${torn.bytes} bytes of them were garbled or cut off`,
+    )
   if (lost.length > 0) {
     console.log(`lost: ${lost.join(", ")}`)
     process.exitCode = 1

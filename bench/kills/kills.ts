@@ -1,7 +1,9 @@
+import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { SeededRandom } from "../../src/core/kit/random.ts"
 import { Farm, type FarmNode } from "../../test/interop/support/farm.ts"
 import { until } from "../../test/interop/support/programs.ts"
+import { losePower, watching } from "./torn-writes.ts"
 
 /** Writers go on without a rest; a kill falls somewhere into so much of their work. */
 const LONGEST_LIFE = 1_500
@@ -14,12 +16,16 @@ const PATIENCE = 60_000
 export interface KillsSettings {
   readonly seed: number
   readonly kills: number
+  /** Each kill takes the power as well: what was not on disk by an fsync is lost or garbled. Needs strace. */
+  readonly torn: boolean
   readonly say: (line: string) => void
 }
 
 export interface KillsOutcome {
   readonly kills: number
   readonly powerCuts: number
+  /** Kills that found bytes not yet on disk, and how many bytes of them were lost or garbled. */
+  readonly torn: { readonly kills: number; readonly bytes: number }
   /** Users whose writing a node said was done. */
   readonly acknowledged: number
   /** Users that a node refused, or died over: they may be there or not. */
@@ -34,6 +40,7 @@ export class Kills {
   readonly #random: SeededRandom
   readonly #farm = new Farm("kills.test")
   readonly #acknowledged: string[] = []
+  readonly #torn = { kills: 0, bytes: 0 }
   #unanswered = 0
   #isOver = false
 
@@ -45,6 +52,7 @@ export class Kills {
   async run(): Promise<KillsOutcome> {
     const { kills, say } = this.#settings
     const nodes = await this.#farm.grow(3)
+    if (this.#settings.torn) for (const node of nodes) await this.#watch(node)
     const writers = nodes.map((node, index) => this.#write(node, index))
     let powerCuts = 0
     for (let kill = 1; kill <= kills; kill++) {
@@ -53,6 +61,7 @@ export class Kills {
       if (isPowerCut) powerCuts++
       const victims = isPowerCut ? nodes : [nodes[Math.floor(this.#random.next() * nodes.length)]!]
       await Promise.all(victims.map((node) => node.stop("SIGKILL")))
+      if (this.#settings.torn) for (const node of victims) this.#tear(node)
       await Promise.all(victims.map((node) => node.up()))
       if (kill % 10 === 0) say(`${kill} kills, ${this.#acknowledged.length} users acknowledged`)
     }
@@ -61,12 +70,26 @@ export class Kills {
     const lost = new Set<string>()
     for (const node of nodes) for (const name of await this.#unknownTo(node)) lost.add(name)
     const acknowledged = this.#acknowledged.length
-    return { kills, powerCuts, acknowledged, unanswered: this.#unanswered, lost: [...lost] }
+    return { kills, powerCuts, torn: this.#torn, acknowledged, unanswered: this.#unanswered, lost: [...lost] }
   }
 
   end(): Promise<void> {
     this.#isOver = true
     return this.#farm.end()
+  }
+
+  /** From its next start on what it writes to its record store is noted. */
+  async #watch(node: FarmNode): Promise<void> {
+    const files = ["records.db", "records.db-wal"].map((file) => join(node.data, file))
+    node.within = watching(logOf(node), files)
+    await node.stop()
+    await node.up()
+  }
+
+  #tear(node: FarmNode): void {
+    const { unsynced, gone } = losePower(logOf(node), this.#random)
+    if (unsynced > 0) this.#torn.kills++
+    this.#torn.bytes += gone
   }
 
   async #write(node: FarmNode, index: number): Promise<void> {
@@ -93,6 +116,8 @@ export class Kills {
     return unknown
   }
 }
+
+const logOf = ({ data }: FarmNode) => `${data}.strace`
 
 /** What the control API answers; undefined where it refuses, or is not there. */
 async function ask(node: FarmNode, path: string, method: string, body?: string): Promise<any> {
