@@ -9,6 +9,11 @@ import { losePower, watching } from "./torn-writes.ts"
 const LONGEST_LIFE = 1_500
 /** After a refusal, or while its node is dead, a writer waits a little. */
 const BREATH = 50
+/** With so many users writers take a rest after each, else nodes that start again do little but take in what there is. */
+const MANY = 3_000
+const REST = 150
+/** On a machine that does much else a node that comes back to many records takes its time. */
+const LONGEST_START = 300_000
 /** One kill in so many takes all nodes at once, as a power cut does. */
 const POWER_CUT = 5
 const PATIENCE = 60_000
@@ -52,6 +57,7 @@ export class Kills {
   async run(): Promise<KillsOutcome> {
     const { kills, say } = this.#settings
     const nodes = await this.#farm.grow(3)
+    for (const node of nodes) node.patience = LONGEST_START
     if (this.#settings.torn) for (const node of nodes) await this.#watch(node)
     const writers = nodes.map((node, index) => this.#write(node, index))
     let powerCuts = 0
@@ -96,8 +102,10 @@ export class Kills {
     for (let number = 0; !this.#isOver; number++) {
       const name = `w${index}-${number}`
       const body = JSON.stringify({ users: [{ name, password: `secret of ${name}` }], mode: "add" })
-      if ((await ask(node, "/api/users", "POST", body)) !== undefined) this.#acknowledged.push(name)
-      else {
+      if ((await ask(node, "/api/users", "POST", body)) !== undefined) {
+        this.#acknowledged.push(name)
+        if (this.#acknowledged.length > MANY) await pause(REST)
+      } else {
         this.#unanswered++
         await pause(BREATH)
       }

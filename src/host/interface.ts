@@ -4,6 +4,8 @@ import type { Address } from "../core/kit/address.ts"
 import type { CountEffect, LogEffect } from "../core/kit/log.ts"
 import type { CarillonNode, Health, NodeAnswer, NodeCommand } from "../core/node/interface.ts"
 import type { Configuration } from "../core/reload/configuration.ts"
+import type { StoreLoss } from "./lost-records.ts"
+import type { StoreError } from "./store.ts"
 import type { DatagramWay, WantedWay } from "./udp.ts"
 
 /** PEM, as Node's TLS takes it. `certificate` is the chain, leaf first. */
@@ -15,6 +17,12 @@ export interface TlsMaterial {
 export interface HostSettings {
   /** Directory of the record store. */
   readonly data: string
+  /** It has run before: that it has no records is no matter of course. */
+  readonly isReturning?: boolean
+  /** It may go on without the records that it has lost. */
+  readonly acceptLoss?: boolean
+  /** It has lost its records, and there is nobody to give it copies: it is to stop. */
+  readonly abandoned?: (cause: StoreError) => void
   /** Address to bind: an IP literal; "0.0.0.0" or "::" for all. */
   readonly host: string
   /** 0 takes any free port (tests); see `NodeHost.ports`. */
@@ -83,6 +91,8 @@ export interface NodeHost {
   readonly gauges: Readonly<Record<string, number>>
   /** How SIP over UDP is moved, and what the kernel threw away as it came too fast; undefined before `start`. */
   readonly udp: { readonly way: DatagramWay; readonly dropped: number | undefined } | undefined
+  /** What has become of a record store that was damaged; undefined where none was. */
+  readonly loss: StoreLoss | undefined
   /** Closes sockets and store; what was acknowledged is on disk. Does not drain. */
   stop(): Promise<void>
 }

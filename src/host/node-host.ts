@@ -5,9 +5,10 @@ import { systemClock } from "./clock.ts"
 import { createDns, type Dns } from "./dns.ts"
 import type { HostSettings, NodeHost, TlsMaterial } from "./interface.ts"
 import { Loop } from "./loop.ts"
+import { openRecords, Recovery, type StoreLoss } from "./lost-records.ts"
 import { mergeAddresses, openPeerFile, type PeerFile } from "./peers.ts"
 import { openPorts, type Ports } from "./ports.ts"
-import { openStore, type RecordStore } from "./store.ts"
+import type { RecordStore } from "./store.ts"
 
 /** Of a process that found itself wrong and stopped: EX_SOFTWARE of sysexits.h. */
 export const FAULT_EXIT_CODE = 70
@@ -17,6 +18,7 @@ type Send = Extract<NodeEffect, { kind: "send" }>
 /** What exists while the host runs. */
 interface Running {
   readonly store: RecordStore
+  readonly recovery: Recovery | undefined
   readonly peers: PeerFile
   readonly dns: Dns
   readonly ports: Ports
@@ -34,6 +36,7 @@ class Host implements NodeHost {
   readonly #commands = new Map<number, (answer: NodeAnswer) => void>()
   #lastCommand = 0
   #running: Running | undefined
+  #loss: StoreLoss | undefined
 
   constructor(node: CarillonNode, settings: HostSettings) {
     this.node = node
@@ -61,17 +64,56 @@ class Host implements NodeHost {
   async start(): Promise<void> {
     const settings = this.#settings
     const peers = openPeerFile(settings.data, settings.log)
-    const { store, changes } = await openStore(settings.data, (answer) => this.#loop.input(answer))
+    const bootstrap = mergeAddresses(settings.bootstrap, await peers.read())
+    const { store, changes, loss } = await this.#openRecords(bootstrap.length > 0)
     try {
-      const bootstrap = mergeAddresses(settings.bootstrap, await peers.read())
       this.node.restore(changes)
       const ports = await openPorts(settings, systemClock, (input) => this.#loop.input(input))
-      this.#running = { store, peers, dns: createDns(settings.nameServers), ports }
-      this.#loop.begin({ kind: "start", bootstrap })
+      const recovery = loss?.state === "fetching" ? this.#recover(loss) : undefined
+      this.#running = { store, recovery, peers, dns: createDns(settings.nameServers), ports }
+      this.#loop.begin({
+        kind: "start",
+        bootstrap,
+        ...(loss && { lost: loss.state === "fetching" ? "records" : "accepted" }),
+      })
     } catch (cause) {
       await store.close()
       throw cause
     }
+  }
+
+  get loss(): StoreLoss | undefined {
+    return this.#running?.recovery?.loss ?? this.#loss
+  }
+
+  async #openRecords(hasOthers: boolean) {
+    const { data, isReturning = false, acceptLoss = false } = this.#settings
+    const opened = await openRecords(
+      { data, isReturning, hasOthers, acceptLoss, now: systemClock() },
+      (answer) => this.#loop.input(answer),
+      {
+        snapshot: () => this.node.snapshot(),
+        rebuilt: (aside, reason) =>
+          this.#lose({ at: systemClock(), problem: `was damaged (${reason})`, aside, state: "written-anew" }),
+      },
+    )
+    if (opened.loss !== undefined) this.#lose(opened.loss)
+    return opened
+  }
+
+  #lose(loss: StoreLoss): void {
+    this.#loss = loss
+    const { problem, aside, state } = loss
+    this.#settings.log(log("error", "store.lost", { problem, aside, state }))
+  }
+
+  #recover(loss: StoreLoss): Recovery {
+    const { data, abandoned } = this.#settings
+    return new Recovery(data, loss, {
+      hasPeers: () => this.node.status(systemClock()).nodes.length > 1,
+      giveUp: (cause) => abandoned?.(cause),
+      log: this.#settings.log,
+    })
   }
 
   command(command: NodeCommand): Promise<NodeAnswer> {
@@ -103,6 +145,7 @@ class Host implements NodeHost {
     for (const resolve of this.#commands.values()) resolve(NOT_RUNNING)
     this.#commands.clear()
     if (running === undefined) return
+    running.recovery?.stop()
     running.dns.stop()
     await running.ports.close()
     await running.peers.close()
@@ -137,6 +180,7 @@ class Host implements NodeHost {
       case "configured":
         return this.#settings.configured?.(effect.document, effect.configuration)
       case "health":
+        running.recovery?.heard(effect.health)
         return this.#settings.health(effect.health)
       case "log":
         return this.#settings.log(effect)

@@ -1,5 +1,6 @@
 import { dirname } from "node:path"
-import { DatabaseSync, type StatementSync } from "node:sqlite"
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite"
+import { crc32 } from "node:zlib"
 import type { ResourceId } from "../core/reload/header.ts"
 import type { StorageChange } from "../core/storage/change.ts"
 
@@ -16,11 +17,23 @@ const TABLES = `
   PRAGMA user_version = ${SCHEMA};
 `
 
+/**
+ * A checksum of a row's other columns, so that what a disk garbles inside a value is noticed. Stores made before it have it
+ * added, and rows written before it have none; versions that do not know it read and write the rest.
+ */
+const sumFor = (table: string) => `ALTER TABLE ${table} ADD COLUMN sum INTEGER`
+
 /** Rows handed over at a time when the store is read. */
 const LOAD_BATCH = 5_000
 
 /** The store cannot be opened; the message is for the operator. */
 export class DatabaseRefusal extends Error {}
+
+/** It is not what was written; the message says what is wrong with it. */
+export class DatabaseDamage extends Error {}
+
+/** Why nothing was changed: in the second case because what is on disk is not what was written. */
+export type CommitFailure = { readonly kind: "failed" | "damaged"; readonly reason: string }
 
 /** The records in SQLite. Synchronous: it lives on a thread of its own. */
 export class StoreDatabase {
@@ -31,50 +44,41 @@ export class StoreDatabase {
   readonly #certificate: StatementSync
   readonly #forget: StatementSync
 
-  /** Throws `DatabaseRefusal`. */
+  /** Throws `DatabaseRefusal`, or `DatabaseDamage`. */
   constructor(file: string) {
     this.#file = file
     this.#database = openDatabase(file)
     this.#put = this.#database.prepare(
-      "INSERT OR REPLACE INTO records (resource, kind, slot, generation, stored_at, value) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO records (resource, kind, slot, generation, stored_at, value, sum) VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     this.#delete = this.#database.prepare("DELETE FROM records WHERE resource = ? AND kind = ? AND slot = ?")
     this.#certificate = this.#database.prepare(
-      "INSERT OR REPLACE INTO certificates (fingerprint, der) VALUES (?, ?)",
+      "INSERT OR REPLACE INTO certificates (fingerprint, der, sum) VALUES (?, ?, ?)",
     )
     this.#forget = this.#database.prepare("DELETE FROM certificates WHERE fingerprint = ?")
   }
 
-  /** All that it holds, certificates first, in batches. */
+  /** All that it holds, certificates first, in batches. Throws `DatabaseDamage`. */
   *load(): Generator<readonly StorageChange[]> {
-    let batch: StorageChange[] = []
-    for (const row of this.#database.prepare("SELECT fingerprint, der FROM certificates").iterate()) {
-      batch.push({
-        kind: "certificate",
-        fingerprint: row["fingerprint"] as string,
-        der: row["der"] as Uint8Array,
-      })
-    }
-    for (const row of this.#database.prepare("SELECT * FROM records").iterate()) {
-      if (batch.length >= LOAD_BATCH) {
-        yield batch
-        batch = []
+    try {
+      let batch: StorageChange[] = []
+      for (const row of this.#database.prepare("SELECT * FROM certificates").iterate())
+        batch.push(readCertificate(row))
+      for (const row of this.#database.prepare("SELECT * FROM records").iterate()) {
+        if (batch.length >= LOAD_BATCH) {
+          yield batch
+          batch = []
+        }
+        batch.push(readRecord(row))
       }
-      batch.push({
-        kind: "put",
-        resource: row["resource"] as ResourceId,
-        kindId: row["kind"] as number,
-        slot: row["slot"] as string,
-        generation: row["generation"] as number,
-        storedAt: row["stored_at"] as number,
-        value: row["value"] as Uint8Array,
-      })
+      yield batch
+    } catch (cause) {
+      throw cause instanceof DatabaseDamage ? cause : explained(cause, this.#file)
     }
-    yield batch
   }
 
   /** One transaction, on disk when this returns. Answers why it failed, and then nothing has changed. */
-  commit(changes: Iterable<StorageChange>): string | undefined {
+  commit(changes: Iterable<StorageChange>): CommitFailure | undefined {
     try {
       this.#database.exec("BEGIN IMMEDIATE")
       for (const change of changes) this.#apply(change)
@@ -82,13 +86,15 @@ export class StoreDatabase {
       return undefined
     } catch (cause) {
       // Of some failures, a full disk among them, SQLite has rolled back by itself.
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK")
-      return explain(cause, this.#file)
+      const problem = explained(cause, this.#file)
+      if (problem instanceof DatabaseDamage) return { kind: "damaged", reason: problem.message }
+      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK")
+      return { kind: "failed", reason: problem.message }
     }
   }
 
   close(): void {
-    this.#database.close()
+    if (this.#database.isOpen) this.#database.close()
   }
 
   #apply(change: StorageChange): void {
@@ -101,13 +107,14 @@ export class StoreDatabase {
           change.generation,
           change.storedAt,
           change.value,
+          sumOf(change),
         )
         break
       case "delete":
         this.#delete.run(change.resource, change.kindId, change.slot)
         break
       case "certificate":
-        this.#certificate.run(change.fingerprint, change.der)
+        this.#certificate.run(change.fingerprint, change.der, sumOf(change))
         break
       case "forget-certificate":
         this.#forget.run(change.fingerprint)
@@ -132,29 +139,69 @@ function openDatabase(file: string): DatabaseSync {
       )
     }
     if (version === 0) database.exec(TABLES)
+    for (const table of ["records", "certificates"]) {
+      const columns = database.prepare(`PRAGMA table_info(${table})`).all()
+      if (columns.every(({ name }) => name !== "sum")) database.exec(sumFor(table))
+    }
     database.exec("COMMIT")
     return database
   } catch (cause) {
     database.close()
-    throw cause instanceof DatabaseRefusal ? cause : new DatabaseRefusal(explain(cause, file))
+    throw cause instanceof DatabaseRefusal ? cause : explained(cause, file)
   }
 }
 
-/** SQLite's primary result codes, https://sqlite.org/rescode.html; extended ones hold them in the low byte. */
+type Row = Readonly<Record<string, SQLOutputValue>>
+type Put = Extract<StorageChange, { kind: "put" | "certificate" }>
+
+const readCertificate = (row: Row): StorageChange =>
+  checked(row, {
+    kind: "certificate",
+    fingerprint: row["fingerprint"] as string,
+    der: row["der"] as Uint8Array,
+  })
+
+const readRecord = (row: Row): StorageChange =>
+  checked(row, {
+    kind: "put",
+    resource: row["resource"] as ResourceId,
+    kindId: row["kind"] as number,
+    slot: row["slot"] as string,
+    generation: row["generation"] as number,
+    storedAt: row["stored_at"] as number,
+    value: row["value"] as Uint8Array,
+  })
+
+function checked(row: Row, change: Put): StorageChange {
+  if (row["sum"] === null || row["sum"] === sumOf(change)) return change
+  throw new DatabaseDamage(
+    `a ${change.kind === "put" ? "record" : "certificate"} in it does not have its checksum`,
+  )
+}
+
+function sumOf(change: Put): number {
+  if (change.kind === "certificate") return crc32(change.der, crc32(change.fingerprint))
+  const { resource, kindId, slot, generation, storedAt, value } = change
+  return crc32(value, crc32(`${resource} ${kindId} ${slot} ${generation} ${storedAt}`))
+}
+
+/** SQLite's result codes, https://sqlite.org/rescode.html. Primary ones; extended ones hold them in the low byte. */
 const WORDS: Readonly<Record<number, (file: string) => string>> = {
   5: (file) =>
     `the data directory ${dirname(file)} is in use by another Carillon: stop that one, or choose another with --data`,
   8: (file) => `${file} cannot be written: make it writable for this user`,
   10: (file) => `reading or writing ${file} failed: check the disk and the system's log`,
-  11: (file) => `${file} is damaged: move it away, and the fabric gives this node its copies anew`,
   13: (file) => `the disk is full: free space for ${dirname(file)}`,
   14: (file) => `${file} cannot be opened: check that this user may read and write it`,
-  26: (file) =>
-    `${file} is no record store of Carillon: move it away, or choose another directory with --data`,
 }
 
-function explain(cause: unknown, file: string): string {
-  const { errcode, message } = cause as Error & { readonly errcode?: number }
-  const words = errcode === undefined ? undefined : WORDS[errcode & 0xff]
-  return words?.(file) ?? `the record store ${file} fails: ${message}`
+/** Primary codes: SQLITE_CORRUPT, SQLITE_NOTADB. */
+const DAMAGE: ReadonlySet<number> = new Set([11, 26])
+/** Extended ones: SQLITE_IOERR_READ, _SHORT_READ, _DATA, _CORRUPTFS. A disk that cannot be written is no damage. */
+const UNREADABLE: ReadonlySet<number> = new Set([266, 522, 8_202, 8_458])
+
+function explained(cause: unknown, file: string): DatabaseRefusal | DatabaseDamage {
+  const { errcode = 0, message } = cause as Error & { readonly errcode?: number }
+  if (DAMAGE.has(errcode & 0xff) || UNREADABLE.has(errcode)) return new DatabaseDamage(message)
+  return new DatabaseRefusal(WORDS[errcode & 0xff]?.(file) ?? `the record store ${file} fails: ${message}`)
 }

@@ -4,6 +4,8 @@ import type { StorageChange } from "../core/storage/change.ts"
 
 export type ToStoreWorker =
   | { readonly kind: "persist"; readonly persists: readonly ToPersist[] }
+  /** All that is to be in a new store, in the place of the damaged one; undefined where nobody knows. */
+  | { readonly kind: "rebuild"; readonly changes: readonly StorageChange[] | undefined }
   | { readonly kind: "close" }
 
 export interface ToPersist {
@@ -16,6 +18,10 @@ export type FromStoreWorker =
   | { readonly kind: "loaded"; readonly changes: readonly StorageChange[]; readonly isLast: boolean }
   /** It could not be opened; a sentence. The worker ends. */
   | { readonly kind: "refused"; readonly reason: string }
+  /** It is not what was written. Before `loaded` the worker ends; afterwards it waits for `rebuild`. */
+  | { readonly kind: "damaged"; readonly reason: string }
+  /** The damaged one has this name now, and a new one in its place holds everything. */
+  | { readonly kind: "rebuilt"; readonly aside: string; readonly reason: string }
   | { readonly kind: "answers"; readonly answers: readonly StoreWorkerAnswer[] }
 
 export interface StoreWorkerAnswer {

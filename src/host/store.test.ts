@@ -1,7 +1,15 @@
 import assert from "node:assert/strict"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -9,7 +17,7 @@ import { DatabaseSync } from "node:sqlite"
 import { type TestContext, test } from "node:test"
 import { parseResourceId } from "../core/reload/header.ts"
 import type { StorageChange } from "../core/storage/change.ts"
-import { openStore, type PersistAnswer, type RecordStore, StoreError } from "./store.ts"
+import { openStore, type PersistAnswer, type RecordStore, StoreDamage, StoreError } from "./store.ts"
 
 function newDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "carillon-store-"))
@@ -196,4 +204,113 @@ test("after closing every write is refused, none is forgotten", async (t) => {
   store.persist(1, [put("a", "1")])
   await new Promise(setImmediate)
   assert.equal(answers[0]?.kind, "persist-failed")
+})
+
+/** Garbles the bytes of a file from `start` on. */
+function garble(file: string, start: number, length: number): void {
+  const bytes = readFileSync(file)
+  bytes.fill(0xa5, start, start + length)
+  writeFileSync(file, bytes)
+}
+
+const databaseOf = (directory: string) => join(directory, "records.db")
+
+/** Each makes something else of a database of some ten pages. */
+const DAMAGES: Readonly<Record<string, (file: string) => void>> = {
+  "its header is garbled": (file) => garble(file, 0, 100),
+  "a page in it is garbled": (file) => garble(file, 4_096, 4_096),
+  "some pages at its end are missing": (file) => truncateSync(file, statSync(file).size - 3 * 4_096),
+  "half a page at its end is missing": (file) => truncateSync(file, statSync(file).size - 2_048),
+  "one byte of a value is another": (file) => {
+    const at = readFileSync(file).indexOf("find me")
+    assert.ok(at > 0)
+    garble(file, at, 1)
+  },
+  "it is something else": (file) => writeFileSync(file, "x".repeat(8_192)),
+}
+
+for (const [damage, inflict] of Object.entries(DAMAGES))
+  test(`a store is told to be damaged, and left as it is, where ${damage}`, async (t) => {
+    const directory = newDirectory(t)
+    const values = Array.from({ length: 40 }, (_, index) => put(`slot ${index}`, "v".repeat(700)))
+    await persistAll(directory, [[...values, put("other", "find me")]])
+    inflict(databaseOf(directory))
+    const before = readFileSync(databaseOf(directory))
+    await assert.rejects(
+      openStore(directory, () => undefined),
+      (error) => error instanceof StoreDamage,
+    )
+    assert.deepEqual(readFileSync(databaseOf(directory)), before)
+  })
+
+test("a store of the time before checksums is read, and gets them as it is written", async (t) => {
+  const directory = newDirectory(t)
+  const database = new DatabaseSync(databaseOf(directory))
+  database.exec(`
+    CREATE TABLE records (
+      resource TEXT NOT NULL, kind INTEGER NOT NULL, slot TEXT NOT NULL,
+      generation INTEGER NOT NULL, stored_at INTEGER NOT NULL, value BLOB NOT NULL,
+      PRIMARY KEY (resource, kind, slot)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE certificates (fingerprint TEXT PRIMARY KEY, der BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO records VALUES ('0123456789abcdef0123456789abcdef01234567', ${0xf0000001}, 'a', ${2 ** 40}, 1700000000123, x'31');
+    INSERT INTO certificates VALUES ('ff', x'0102');
+    PRAGMA user_version = 1;
+  `)
+  database.close()
+  await persistAll(directory, [[put("b", "2")]])
+  assert.deepEqual(await contents(directory), [
+    { kind: "certificate", fingerprint: "ff", der: Uint8Array.of(1, 2) },
+    put("a", "1"),
+    put("b", "2"),
+  ])
+})
+
+test("a store that turns out damaged while it is in use is set aside, and written anew from what is known", async (t) => {
+  const directory = newDirectory(t)
+  // More than SQLite keeps in memory, so that it has to read again.
+  const held = new Map(
+    Array.from({ length: 3_000 }, (_, index) => [`slot ${index}`, put(`slot ${index}`, "v".repeat(3_000))]),
+  )
+  await persistAll(directory, [[...held.values()]])
+  const rebuilt: string[] = []
+  const { promise: answered, resolve } = Promise.withResolvers<readonly PersistAnswer[]>()
+  const answers: PersistAnswer[] = []
+  const take = (answer: PersistAnswer) => answers.push(answer) === 3 && resolve(answers)
+  const { store } = await openStore(directory, take, {
+    snapshot: () => [...held.values()],
+    rebuilt: (aside, reason) => rebuilt.push(aside, reason),
+  })
+  garble(databaseOf(directory), 4_096 * 2, statSync(databaseOf(directory)).size - 4_096 * 3)
+  for (const [ticket, slot] of ["slot 10", "slot 2990", "new"].entries()) {
+    const change = put(slot, "w")
+    held.set(slot, change)
+    store.persist(ticket, [change])
+  }
+  assert.deepEqual(
+    (await answered).map(({ kind }) => kind),
+    ["persisted", "persisted", "persisted"],
+  )
+  await store.close()
+  assert.match(rebuilt.join(": "), /records\.db\.damaged-\d{4}-\d\d-\d\dT[\d-]+\.\d{3}Z: .*malformed/)
+  assert.ok(statSync(rebuilt[0]!).size > 3_000 * 3_000)
+  const bySlot = (changes: Iterable<StorageChange>) =>
+    [...changes]
+      .flatMap((change) => ("slot" in change ? [change] : []))
+      .sort((a, b) => (a.slot < b.slot ? -1 : 1))
+  assert.deepEqual(bySlot(await contents(directory)), bySlot(held.values()))
+})
+
+test("without anybody who knows what was in it, a damaged store in use fails what is written, and says so", async (t) => {
+  const directory = newDirectory(t)
+  await persistAll(directory, [
+    Array.from({ length: 3_000 }, (_, index) => put(`slot ${index}`, "v".repeat(3_000))),
+  ])
+  const { promise: answered, resolve } = Promise.withResolvers<PersistAnswer>()
+  const { store } = await openStore(directory, resolve)
+  garble(databaseOf(directory), 4_096 * 2, statSync(databaseOf(directory)).size - 4_096 * 3)
+  store.persist(1, [put("slot 10", "w")])
+  const answer = await answered
+  assert.ok(answer.kind === "persist-failed" && /malformed/.test(answer.reason))
+  await store.close()
 })

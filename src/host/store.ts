@@ -5,9 +5,14 @@ import { CarillonError } from "../core/kit/errors.ts"
 import type { StorageChange } from "../core/storage/change.ts"
 import type { FromStoreWorker, ToPersist, ToStoreWorker } from "./store-messages.ts"
 
-/** The record store cannot be opened: in use, of a newer version, damaged, not writable. */
+/** The record store cannot be opened: in use, of a newer version, not writable. */
 export class StoreError extends CarillonError {
   readonly code = "host.store"
+}
+
+/** What it holds is not what was written; the message says what is wrong with it. */
+export class StoreDamage extends CarillonError {
+  readonly code = "host.store-damage"
 }
 
 export type PersistAnswer =
@@ -21,21 +26,33 @@ export interface RecordStore {
   close(): Promise<void>
 }
 
+/** How a store that turns out damaged while it is in use comes to a new one. */
+export interface Rebuilding {
+  /** All that is to be in it. */
+  snapshot(): readonly StorageChange[]
+  /** It has been done: the damaged one has that name now. */
+  rebuilt(aside: string, reason: string): void
+}
+
 export interface OpenedStore {
   readonly store: RecordStore
   /** All that it holds. */
   readonly changes: readonly StorageChange[]
 }
 
+/** The database's file in a data directory. */
+export const storeFile = (directory: string): string => join(directory, "records.db")
+
 /**
  * Opens the record store in `directory`, making it where there is none. It belongs to this process
- * until closed. Throws `StoreError`, a sentence on what to do.
+ * until closed. Throws `StoreError`, a sentence on what to do, or `StoreDamage`.
  */
 export async function openStore(
   directory: string,
   answer: (answer: PersistAnswer) => void,
+  rebuilding?: Rebuilding,
 ): Promise<OpenedStore> {
-  const file = join(directory, "records.db")
+  const file = storeFile(directory)
   createPrivately(directory, file)
   // The worker is a source file in a checkout and a compiled one in the package.
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
@@ -45,7 +62,7 @@ export async function openStore(
     execArgv: ["--disable-warning=ExperimentalWarning"],
   })
   const changes = await load(worker)
-  return { store: new WorkerStore(worker, answer), changes }
+  return { store: new WorkerStore(worker, answer, rebuilding), changes }
 }
 
 /** SQLite gives its other files the permissions of the first. */
@@ -74,6 +91,8 @@ function load(worker: Worker): Promise<readonly StorageChange[]> {
         if (message.isLast) finish(() => resolve(changes))
       } else if (message.kind === "refused") {
         finish(() => reject(new StoreError(message.reason)))
+      } else if (message.kind === "damaged") {
+        finish(() => reject(new StoreDamage(message.reason)))
       }
     }
     const finish = (settle: () => void) => {
@@ -89,14 +108,16 @@ function load(worker: Worker): Promise<readonly StorageChange[]> {
 class WorkerStore implements RecordStore {
   readonly #worker: Worker
   readonly #answer: (answer: PersistAnswer) => void
+  readonly #rebuilding: Rebuilding | undefined
   readonly #outstanding = new Set<number>()
   #gathered: ToPersist[] = []
   #failure: string | undefined
   readonly #ended: Promise<void>
 
-  constructor(worker: Worker, answer: (answer: PersistAnswer) => void) {
+  constructor(worker: Worker, answer: (answer: PersistAnswer) => void, rebuilding: Rebuilding | undefined) {
     this.#worker = worker
     this.#answer = answer
+    this.#rebuilding = rebuilding
     worker.on("message", (message: FromStoreWorker) => this.#take(message))
     worker.on("error", (cause) => this.#fail(cause.message))
     this.#ended = new Promise((resolve) => {
@@ -136,6 +157,9 @@ class WorkerStore implements RecordStore {
   }
 
   #take(message: FromStoreWorker): void {
+    if (message.kind === "damaged")
+      this.#post({ kind: "rebuild", changes: this.#rebuilding?.snapshot().map(compact) })
+    if (message.kind === "rebuilt") this.#rebuilding?.rebuilt(message.aside, message.reason)
     if (message.kind !== "answers") return
     for (const { ticket, failure } of message.answers) {
       this.#outstanding.delete(ticket)

@@ -99,8 +99,8 @@ export class SimHost implements Station {
     return this.#node
   }
 
-  /** Begins a life, with what is on disk. */
-  start(): void {
+  /** Begins a life, with what is on disk. `lost`: which is less than there was, and the node has noticed. */
+  start(lost?: "records" | "accepted"): void {
     if (this.alive) throw new Error(`node ${this.host} is up already`)
     this.#life++
     this.#hasPower = true
@@ -109,7 +109,7 @@ export class SimHost implements Station {
     this.#drive.begin(this.#node)
     this.health = { state: "joining" }
     const bootstrap = [...this.#settings.bootstrap, ...this.#peers].filter(({ host }) => host !== this.host)
-    this.tell({ kind: "start", bootstrap })
+    this.tell({ kind: "start", bootstrap, ...(lost && { lost }) })
   }
 
   /**

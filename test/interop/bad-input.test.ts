@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
 import { createSocket } from "node:dgram"
 import { once } from "node:events"
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer, type Socket } from "node:net"
 import { join, resolve } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -293,10 +293,12 @@ describe("a mistake of the operator's", { concurrency: 4 }, () => {
       await comesUp(data)
     })
 
-    test("whose record store is damaged, or none, is named", async () => {
+    test("whose record store is damaged, or none, is filled by the other node, and what was there is kept", async () => {
       const data = copyOf(second)
       writeFileSync(join(data, "records.db"), "x".repeat(8_192))
-      await refusesUp(["--data", data], [/records\.db is no record store of Carillon: move it away/])
+      // It knows the first node, which has copies.
+      await comesUp(data)
+      assert.ok(readdirSync(data).some((name) => name.startsWith("records.db.damaged-")))
     })
 
     test("with a file missing or garbled is named with that file", async () => {

@@ -98,6 +98,15 @@ export const HealthReport: z.ZodType<Health> = z.discriminatedUnion("state", [
 export type StatusReport = NodeStatus & {
   /** How SIP over UDP is moved, and why that way. */
   readonly udp?: string | undefined
+  /** A record store that was damaged: what became of it, and of what was in it. */
+  readonly store?:
+    | {
+        readonly at: number
+        readonly problem: string
+        readonly aside?: string | undefined
+        readonly state: "fetching" | "fetched" | "accepted" | "written-anew"
+      }
+    | undefined
 }
 
 export const Status: z.ZodType<StatusReport> = z.looseObject({
@@ -130,6 +139,15 @@ export const Status: z.ZodType<StatusReport> = z.looseObject({
   configurationDaysLeft: z.number(),
   authorityDaysLeft: z.number(),
   udp: z.string().optional(),
+  store: z
+    .looseObject({
+      at: z.number().describe("Unix milliseconds"),
+      problem: z.string(),
+      aside: z.string().optional().describe("what the damaged file is called now"),
+      state: z.enum(["fetching", "fetched", "accepted", "written-anew"]),
+    })
+    .optional()
+    .describe("a record store that was damaged, since this node started"),
 })
 
 const Binding: z.ZodType<LookupBinding> = z.looseObject({

@@ -1,6 +1,7 @@
 import type { Server } from "node:http"
 import { isIP } from "node:net"
 import type { Address } from "../../core/kit/address.ts"
+import type { CarillonError } from "../../core/kit/errors.ts"
 import { log as event } from "../../core/kit/log.ts"
 import type { Health } from "../../core/node/interface.ts"
 import { createNode } from "../../core/node/node.ts"
@@ -9,6 +10,7 @@ import type { PhoneNames } from "../../host/authority.ts"
 import { systemClock } from "../../host/clock.ts"
 import { secureRandom } from "../../host/cryptography.ts"
 import type { NodeHost, TlsMaterial } from "../../host/interface.ts"
+import { describeLoss, type StoreLoss } from "../../host/lost-records.ts"
 import type { Member } from "../../host/member.ts"
 import { createNodeHost } from "../../host/node-host.ts"
 import type { RunningFabric } from "../../host/running-fabric.ts"
@@ -38,7 +40,7 @@ export interface Daemon {
   readonly http: Address
   /** Sentences for the operator. */
   readonly notes: readonly string[]
-  /** Comes once the node is healthy for the first time. */
+  /** Comes once the node is healthy for the first time. Rejects where it cannot be: it is to be stopped then. */
   readonly ready: Promise<void>
   /** An invite for one more node, good for an hour. Throws ControlError where this node cannot make one. */
   invite(): Promise<string>
@@ -146,7 +148,7 @@ function assemble(
     advertised: place.advertised,
     ports: host.ports,
     http,
-    notes: entry.notes,
+    notes: host.loss === undefined ? entry.notes : [...entry.notes, lossNote(host.loss)],
     ready,
     async invite() {
       const { invite } = await handlers.invite({ uses: 1, expiresSeconds: 3_600 })
@@ -186,7 +188,7 @@ async function buildHost(
   options: UpOptions,
   version: string,
   place: Place,
-  { membership, bootstrap }: FabricEntry,
+  { membership, origin, bootstrap }: FabricEntry,
   phoneTls: TlsMaterial,
   { log, metrics, watch }: Observers,
 ): Promise<NodeHost> {
@@ -218,6 +220,9 @@ async function buildHost(
     fabricTls,
     badNodes: () => membership.configuration.badNodes,
     phoneTls,
+    isReturning: origin === "returned",
+    acceptLoss: options.acceptLoss === true,
+    abandoned: (cause) => watch.fail(cause),
     bootstrap,
     enrolment,
     keyLog: options.keyLog,
@@ -259,7 +264,12 @@ const runningFabric = (host: NodeHost): RunningFabric => ({
 function control(host: NodeHost, membership: Member, fabric: RunningFabric): Controlled {
   const status = () => {
     const way = host.udp?.way
-    return { ...host.node.status(systemClock()), ...(way && { udp: `${way.kind}: ${way.reason}` }) }
+    const { loss } = host
+    return {
+      ...host.node.status(systemClock()),
+      ...(way && { udp: `${way.kind}: ${way.reason}` }),
+      ...(loss && { store: loss }),
+    }
   }
   return {
     domain: membership.configuration.sipDomain,
@@ -271,15 +281,21 @@ function control(host: NodeHost, membership: Member, fabric: RunningFabric): Con
   }
 }
 
+const lossNote = (loss: StoreLoss): string =>
+  `${describeLoss(loss)}: ${loss.state === "accepted" ? "this node goes on without what was in it" : "its records come from the other nodes"}`
+
 interface HealthWatch {
   readonly health: Health
   readonly ready: Promise<void>
   tell(health: Health): void
+  fail(cause: CarillonError): void
 }
 
 function watchHealth(): HealthWatch {
   let health: Health = { state: "joining" }
-  const { promise, resolve } = Promise.withResolvers<void>()
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  // Whoever waits for it is told; nobody need.
+  promise.catch(() => undefined)
   return {
     get health() {
       return health
@@ -289,5 +305,6 @@ function watchHealth(): HealthWatch {
       health = news
       if (news.state === "healthy") resolve()
     },
+    fail: reject,
   }
 }

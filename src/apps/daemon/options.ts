@@ -8,6 +8,8 @@ export interface UpOptions {
   /** SIP domain; undefined: the directory's, the invite's, or `localhost` for a new fabric. Lower case. */
   readonly domain: string | undefined
   readonly join: string | undefined
+  /** Come up without records that are lost, though no other node has copies. */
+  readonly acceptLoss?: boolean
   /** IP literal to bind; `0.0.0.0` or `::` for all. */
   readonly host: string
   /** IP literal to tell others. */

@@ -48,8 +48,15 @@ export interface VerifiedValue {
 }
 
 export type OverlayInput =
-  /** Begin. Without addresses this node is the first; otherwise it joins through any of them, and keeps trying. */
-  | { readonly kind: "start"; readonly bootstrap: readonly Address[] }
+  /**
+   * Begin. Without addresses this node is the first; otherwise it joins through any of them, and keeps trying. One that
+   * has lost its `records` joins a ring and never is one by itself, unless the loss is `accepted`.
+   */
+  | {
+      readonly kind: "start"
+      readonly bootstrap: readonly Address[]
+      readonly lost?: "records" | "accepted"
+    }
   /** TLS is up and the other end has shown this certificate; trust is the overlay's to judge. */
   | {
       readonly kind: "link-opened"

@@ -24,6 +24,9 @@ const STALLED = seconds(5)
 /** A Join that was refused is tried again: another node is joining there. */
 const TRY_AGAIN = milliseconds(100)
 
+/** What a node that starts is to the ring, where it meets nobody: one that knows its records may be all there is of it. */
+export type Standing = "new" | "knows" | "lost"
+
 type Stage =
   | { readonly kind: "idle" }
   /** Links come up; none leads to a peer of the ring so far. */
@@ -39,6 +42,8 @@ type Stage =
  *
  *     starting ──a peer's Update──▶ meeting ──all are linked──▶ joining ──our share is here──▶ peer
  *        └── nobody is there, or only others that start, with larger Node-IDs ──────────────────▲
+ *
+ * A node that has lost its records takes the upper way only.
  */
 export class Membership {
   readonly #fabric: Fabric
@@ -49,7 +54,7 @@ export class Membership {
   /** What follows from being a peer. */
   readonly #becomePeer: () => void
   #stage: Stage = { kind: "idle" }
-  #hasData = false
+  #standing: Standing = "new"
   #sought = false
 
   constructor(
@@ -73,9 +78,9 @@ export class Membership {
     return this.#stage.kind === "meeting" || this.#stage.kind === "joining" ? "joining" : "starting"
   }
 
-  start(bootstrap: readonly Address[], hasData: boolean): void {
-    this.#hasData = hasData
-    if (bootstrap.length === 0) return this.#join()
+  start(bootstrap: readonly Address[], standing: Standing): void {
+    this.#standing = standing
+    if (bootstrap.length === 0 && standing !== "lost") return this.#join()
     this.#stage = { kind: "starting", since: this.#fabric.now, linkedAt: undefined }
     this.#contacts.addBootstrap(bootstrap)
     this.#step()
@@ -129,9 +134,11 @@ export class Membership {
       this.#stage = { kind: "meeting", since: now }
       return
     }
+    // A ring of its own would say of all records that there are none.
+    if (this.#standing === "lost") return
     const waited = after(stage.since, ALONE_AFTER) <= now || this.#contacts.areAllSilent
     if (this.#links.size === 0) {
-      if ((this.#hasData && waited) || this.#contacts.isEmpty) this.#join()
+      if ((this.#standing === "knows" && waited) || this.#contacts.isEmpty) this.#join()
       return
     }
     const isQuiet = stage.linkedAt !== undefined && after(stage.linkedAt, SILENT_AFTER) <= now

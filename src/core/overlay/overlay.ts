@@ -16,7 +16,7 @@ import type { Overlay, OverlayEffect, OverlayInput, OverlaySettings, OverlayStat
 import { Inventory } from "./inventory.ts"
 import { Leaving } from "./leaving.ts"
 import { type Link, LinkPool } from "./link-pool.ts"
-import { Membership } from "./membership.ts"
+import { Membership, type Standing } from "./membership.ts"
 import { Messenger, type Received } from "./messenger.ts"
 import { Methods } from "./methods.ts"
 import { Newcomers } from "./newcomers.ts"
@@ -182,11 +182,16 @@ class OverlayMachine implements Overlay {
     return this.#fabric.takeEffects()
   }
 
+  #standing(lost: "records" | "accepted" | undefined): Standing {
+    if (lost === "records") return "lost"
+    return lost === "accepted" || this.#records.size > 0 ? "knows" : "new"
+  }
+
   #perform(input: OverlayInput): void {
     switch (input.kind) {
       case "start":
         this.#fabric.startedAt = this.#fabric.now
-        return this.#membership.start(input.bootstrap, this.#records.size > 0)
+        return this.#membership.start(input.bootstrap, this.#standing(input.lost))
       case "link-opened":
         return this.#links.opened(input)
       case "link-failed":

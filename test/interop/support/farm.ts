@@ -15,6 +15,8 @@ export class FarmNode {
   build = resolve(".")
   /** What its command line begins with, where it is to run in a network of its own. */
   within: readonly string[] = []
+  /** How long it may take to be ready. */
+  patience = 60_000
   readonly #extra: readonly string[]
   readonly #environment: NodeJS.ProcessEnv
 
@@ -36,7 +38,7 @@ export class FarmNode {
     const ports = Object.entries(PORTS).flatMap(([name, port]) => [`--${name}-port`, String(port)])
     const [command, ...rest] = [...this.within, this.#carillon, ...args, ...ports, ...this.#extra, ...options]
     this.program = new Program(`node ${this.host}`, command!, rest, this.#environment)
-    await this.program.says(/^.*\bready\b.*$/m, 60_000)
+    await this.program.says(/^.*\bready\b.*$/m, this.patience)
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number> {

@@ -17,6 +17,18 @@ export function addStatus(parent: Command, { terminal }: Stage): void {
   })
 }
 
+const STATES = {
+  fetching: "its records come from the other nodes",
+  fetched: "its records have come from the other nodes",
+  accepted: "this node goes on without what was in it",
+  "written-anew": "this node knew all that was in it, and has written it anew",
+} as const
+
+function describeStore({ at, problem, aside, state }: NonNullable<StatusReport["store"]>): string {
+  const kept = aside === undefined ? "" : `, set aside as ${aside}`
+  return `${problem} at ${new Date(at).toISOString()}${kept}; ${STATES[state]}`
+}
+
 /** The facts for a person: the figure to watch first. */
 export function describeStatus(status: StatusReport): readonly string[] {
   const { health, records, sip } = status
@@ -38,6 +50,7 @@ export function describeStatus(status: StatusReport): readonly string[] {
       "this node",
       `${shortId(status.node)} at ${status.advertised}, version ${status.version}, up ${span(status.uptimeSeconds)}`,
     ],
+    ...(status.store === undefined ? [] : [["record store", describeStore(status.store)]]),
     ...(status.udp === undefined ? [] : [["SIP over UDP", status.udp]]),
     [
       "certificate",

@@ -34,6 +34,7 @@ export function addUp(parent: Command, stage: Stage): void {
   command
     .optionsGroup("Other:")
     .option("--config <file>", "settings file (default: carillon.yaml, where there is one)")
+    .option("--accept-loss", "start though this node has lost its records and no other node has copies")
     .option("--json", "once ready, print the facts as one line of JSON")
     .action(async (options: Readonly<Record<string, unknown>>) => {
       stage.finish(await up(options, stage))
@@ -45,7 +46,9 @@ const collect = (value: string, earlier: readonly string[] | undefined) => [...(
 /** Runs until a signal ends it. */
 async function up(commandLine: Readonly<Record<string, unknown>>, stage: Stage): Promise<ExitCode> {
   const { readUpOptions } = await import("../up/settings.ts")
-  const options = await readUpOptions(commandLine, stage.terminal.environment)
+  const read = await readUpOptions(commandLine, stage.terminal.environment)
+  // On the command line only: what stands in a file for ever is nobody's decision any more.
+  const options = { ...read, acceptLoss: commandLine["acceptLoss"] === true }
   const { startDaemon } = await import("../../daemon/daemon.ts")
   const daemon = await startDaemon(options, stage.version)
   try {
@@ -71,7 +74,7 @@ async function attend(
   const patience = setTimeout(() => {
     terminal.remark("still joining: waiting for other nodes of the fabric; the log says which do not answer")
   }, JOINING_SURPRISES)
-  void daemon.ready.then(async () => {
+  const failed = daemon.ready.then(async () => {
     clearTimeout(patience)
     await daemon.putUsers(options.users).catch((error: Error) => {
       terminal.remark(`carillon: --user: ${error.message}`)
@@ -80,8 +83,9 @@ async function attend(
     terminal.print(
       isJson ? JSON.stringify(factsOf(daemon, version, invite, seconds)) : `ready in ${seconds} s`,
     )
+    return ended
   })
-  return ended.finally(() => clearTimeout(patience))
+  return Promise.race([ended, failed]).finally(() => clearTimeout(patience))
 }
 
 /** An invite, or why there is none. */
