@@ -67,7 +67,8 @@ export class World {
   /** Without `nodeId`, a random one. */
   add(options: { nodeId?: string; roles?: readonly Role[]; authority?: FakeAuthority } = {}): WorldNode {
     const nodeId = parseNodeId(options.nodeId ?? this.#randomId())
-    const node = new WorldNode(this, nodeId, `10.0.0.${this.nodes.length + 1}`, options)
+    const number = this.nodes.length + 1
+    const node = new WorldNode(this, nodeId, `10.0.${number >> 8}.${number & 255}`, options)
     this.nodes.push(node)
     return node
   }

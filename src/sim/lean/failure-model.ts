@@ -1,22 +1,36 @@
 import type { Random } from "../../core/kit/random.ts"
 
 // How long it takes a peer to notice that another died in silence, without the probes being played one by one: the times
-// of the overlay's link pool, drawn. A test holds this against whole peers with real probes.
+// of the overlay's link pool, drawn. `test/scenario/failure-model.test.ts` holds this against whole peers with real probes.
 
 /** How often links are looked at. */
 const ROUND = 200
 /** A watched link is probed after this silence, in milliseconds, give or take a fifth; any other after the longer one. */
 const WATCHED_IDLE = 500
 const OTHER_IDLE = 30_000
+const JITTER = 0.2
 /** A probe, or anything else, must be acknowledged within this. */
 export const PATIENCE = 1_500
+/** A probe leaves when links are looked at, and whether it is acknowledged is looked at then as well. */
+const PROBED = ROUND * Math.ceil(PATIENCE / ROUND)
+/** Peers with so few links watch all of them. */
+export const FEW_LINKS = 12
 
-/** From the death to the day when a peer that has nothing to send closes the link. */
+/** From the death to the moment at which a peer that has nothing to send closes the link. */
 export function detectionTime(isWatched: boolean, random: Random): number {
   const idle = isWatched ? WATCHED_IDLE : OTHER_IDLE
-  // The dead was heard last at any moment of the time between two probes; the next look at the links follows.
-  const silence = idle * (0.8 + 0.2 * random.next()) * random.next()
-  return silence + ROUND * random.next() + PATIENCE + ROUND * random.next()
+  // While both lived, each heard the other whenever either probed; the death is at any moment of such a time.
+  const between = Math.min(probeAfter(idle, 0, random), probeAfter(idle, 0, random))
+  const silent = between * random.next()
+  return probeAfter(idle, silent, random) - silent + PROBED
+}
+
+/** When one end probes, in milliseconds of silence, if it has not done so after `silent` of them: the jitter is drawn anew each round. */
+function probeAfter(idle: number, silent: number, random: Random): number {
+  const [least, range] = [idle * (1 - JITTER), idle * 2 * JITTER]
+  let round = Math.max(silent, least) + ROUND * random.next()
+  while (random.next() * range > round - least) round += ROUND
+  return round
 }
 
 /** The same where something is sent to the dead: its acknowledgement is missed. */

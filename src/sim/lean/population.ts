@@ -4,7 +4,7 @@ import { type Instant, NEVER } from "../../core/kit/time.ts"
 import { ChordMachine, type ChordTimes, type Update } from "../../core/topology/chord/machine.ts"
 import type { TopologyEffect, TopologyInput } from "../../core/topology/topology.ts"
 import { EventQueue } from "./event-queue.ts"
-import { detectionTime, missedAfter } from "./failure-model.ts"
+import { detectionTime, FEW_LINKS, missedAfter } from "./failure-model.ts"
 import type { IdSpace } from "./id-space.ts"
 import type { Latency } from "./latency.ts"
 import { Post } from "./post.ts"
@@ -201,8 +201,9 @@ export class Population {
     const { predecessors, successors } = this.machine.neighbors()
     const watched = new Set([...predecessors.slice(0, WATCHED), ...successors.slice(0, WATCHED)])
     for (const other of this.state.linked()) {
-      const wait =
-        how === "reset" ? this.latency.between(rank, other) : detectionTime(watched.has(other), this.random)
+      this.state.sit(other)
+      const isWatched = watched.has(other) || this.state.linked().length <= FEW_LINKS
+      const wait = how === "reset" ? this.latency.between(rank, other) : detectionTime(isWatched, this.random)
       this.in(wait, () => this.noticed(other, rank))
     }
     this.vanish(rank)
