@@ -67,6 +67,11 @@ export class IdSpace implements Ring<number, number> {
   }
 
   fingerIndex(self: number, peer: number): number {
+    const words = this.#words
+    const [from, to] = [self * WORDS, peer * WORDS]
+    const top = (words[to]! - words[from]! - (words[to + 1]! < words[from + 1]! ? 1 : 0)) | 0
+    // In nearly all cases the first word tells.
+    if (top !== 0 && words[to + 1] !== words[from + 1]) return 1 + Math.clz32(top)
     const way = this.#measure(self, peer)
     for (let i = 0; i < WORDS; i++) if (way[i] !== 0) return 1 + 32 * i + Math.clz32(way[i]!)
     return 129

@@ -126,12 +126,7 @@ export class Population {
   }
 
   #send(from: number, to: number, body: Update<number>): void {
-    this.post.send(
-      "update",
-      1,
-      () => this.space.nodeId(to),
-      () => this.#encodable(body),
-    )
+    if (this.post.isSample("update", 1)) this.post.sample(this.space.nodeId(to), this.#encodable(body))
     this.in(this.latency.between(from, to), () => this.#deliver(from, to, body))
   }
 

@@ -31,11 +31,16 @@ export class Post {
 
   /** `count` messages of that method; `body` makes one of them, if it is to be a sample. */
   send(method: Method, count: number, to: () => NodeId, body: () => MessageBody): void {
+    if (this.isSample(method, count)) this.sample(to(), body())
+  }
+
+  /** Counts as many; says whether one of them is to be given to `sample`. */
+  isSample(method: Method, count: number): boolean {
     this.sent[method] += count
     this.#count += count
-    if (this.#count < SAMPLE) return
+    if (this.#count < SAMPLE) return false
     this.#count -= SAMPLE
-    this.#sample(to(), body())
+    return true
   }
 
   /** Something happened: what, to whom, by whom. */
@@ -65,7 +70,8 @@ export class Post {
     this.#filled = 0
   }
 
-  #sample(node: NodeId, body: MessageBody): void {
+  /** Writes a message, and reads it again. */
+  sample(node: NodeId, body: MessageBody): void {
     const header = {
       overlay: OVERLAY,
       configurationSequence: 1,

@@ -7,6 +7,7 @@ import {
   fingersToSeek,
   fingerToReplace,
   isBeside,
+  isNeeded,
   NEIGHBORS,
   type Neighbors,
   needed,
@@ -164,7 +165,7 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
   }
 
   isNeeded(peer: Id): boolean {
-    return this.state.isMesh || this.state.needsUs(peer) || needed(this.view).has(peer)
+    return this.state.isMesh || this.state.needsUs(peer) || isNeeded(this.view, peer)
   }
 
   /** What tells a joining node that it is our predecessor now. §10.5, step 7. */
@@ -220,7 +221,7 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
     this.#changed(before, "came", now)
     if (!state.joined) return
     // It has no use for us, perhaps, and must not let go of us before it hears that we have for it.
-    if (!state.isMesh && state.isDismissed(peer) && needed(this.view).has(peer)) this.#sendFull(peer, now)
+    if (!state.isMesh && state.isDismissed(peer) && isNeeded(this.view, peer)) this.#sendFull(peer, now)
     // Nodes that have a link but are no peers yet must hear of new ones, or they would join without them.
     for (const node of state.linked()) if (!state.isPeer(node)) this.#sendFull(node, now)
   }
@@ -283,9 +284,11 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
   /** Some peer says that `id` is one: link to it where it is nearer than our neighbors. §10.7.3. */
   #hearOf(id: Id, via: Id | undefined, bounds: Reach<Id> | undefined): void {
     const { state } = this
+    // Most of what a wide ring hears of lies elsewhere: that is the cheapest to see.
+    if (bounds !== undefined && !belongs(bounds, id)) return state.heard(id)
     if (id === state.self || state.isPeer(id) || state.wanted.has(id)) return
     state.heard(id)
-    if (!state.isMesh && !belongs(bounds ?? reach(this.view), id)) return
+    if (!state.isMesh && bounds === undefined && !belongs(reach(this.view), id)) return
     state.want(id, { via, tries: 0, retryAt: NEVER })
     this.#effects.push({ kind: "link", peer: id, via })
   }

@@ -83,22 +83,48 @@ export function neighbors<Id extends Key, Spot>(
 ): Neighbors<Id> {
   const length = Math.min(count, peers.size)
   const here = indexAt(peers, self)
-  return {
-    predecessors: Array.from({ length }, (_, step) => around(peers, here, -1 - step)),
-    successors: Array.from({ length }, (_, step) => around(peers, here, step)),
+  const predecessors: Id[] = []
+  const successors: Id[] = []
+  for (let step = 0; step < length; step++) {
+    predecessors.push(around(peers, here, -1 - step))
+    successors.push(around(peers, here, step))
   }
+  return { predecessors, successors }
 }
 
 /** Of each interval of the Finger Table the first peer that is known. In ascending order. §10.7.4.2. */
 export function fingers<Id extends Key, Spot extends Key>(view: View<Id, Spot>): readonly Id[] {
-  const { ring, self, peers } = view
-  if (peers.size === 0) return []
-  const found: Id[] = []
-  for (let index = ring.fingerIndex(self, around(peers, indexAt(peers, self), 0)); index >= 1; index--) {
-    const first = around(peers, indexAt(peers, ring.fingerStart(self, index)), 0)
-    if (ring.fingerIndex(self, first) === index) found.push(first)
+  const { self, peers } = view
+  const [below, above]: [Id[], Id[]] = [[], []]
+  const here = indexAt(peers, self)
+  for (let step = 0; step < peers.size; step = intervalEnd(view, here, step)) {
+    const peer = around(peers, here, step)
+    if (peer < self) below.push(peer)
+    else above.push(peer)
   }
-  return found.sort((a, b) => (a < b ? -1 : 1))
+  return [...below, ...above]
+}
+
+/** How many steps clockwise from `here` the first peer of another interval than that at `step` is. Looks farther and farther, then between. */
+function intervalEnd<Id extends Key, Spot>(
+  { ring, self, peers }: View<Id, Spot>,
+  here: number,
+  step: number,
+): number {
+  const index = ring.fingerIndex(self, around(peers, here, step))
+  const isSame = (other: number) => ring.fingerIndex(self, around(peers, here, other)) === index
+  let [low, width] = [step, 1]
+  while (low + width < peers.size && isSame(low + width)) {
+    low += width
+    width *= 2
+  }
+  let high = Math.min(low + width, peers.size)
+  while (low + 1 < high) {
+    const middle = (low + high) >> 1
+    if (isSame(middle)) low = middle
+    else high = middle
+  }
+  return high
 }
 
 /** Which finger `peer` is that only a search can replace, since it lies beyond the successors. §10.7.2. */
@@ -125,6 +151,17 @@ function lastBeyond<Id extends Key, Spot>(view: View<Id, Spot>): number {
 export function needed<Id extends Key, Spot extends Key>(view: View<Id, Spot>): ReadonlySet<Id> {
   const { predecessors, successors } = neighbors(view, neighborCount(view))
   return new Set([...predecessors, ...successors, ...fingers(view)])
+}
+
+/** Whether that one is among them. */
+export function isNeeded<Id extends Key, Spot extends Key>(view: View<Id, Spot>, peer: Id): boolean {
+  const { ring, self, peers } = view
+  const place = indexAt(peers, peer)
+  if (place === peers.size || peers.id(place) !== peer) return false
+  const count = neighborCount(view)
+  const steps = (place - indexAt(peers, self) + peers.size) % peers.size
+  if (steps < count || steps >= peers.size - count) return true
+  return ring.fingerIndex(self, around(peers, place, -1)) !== ring.fingerIndex(self, peer)
 }
 
 /** How far our neighbors reach: all of the ring where there are too few of them. */
