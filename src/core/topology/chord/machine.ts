@@ -20,7 +20,7 @@ import {
   responsible,
   type View,
 } from "./rules.ts"
-import type { ChordState } from "./state.ts"
+import { type ChordState, viewOf } from "./state.ts"
 
 /** A peer that could not be reached is tried again, so often. */
 const TRIES = 4
@@ -281,10 +281,9 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
     for (const peer of state.isMesh || !isForAll ? near : state.linked()) this.#send(peer, update)
   }
 
-  /** Some peer says that `id` is one: link to it where it is nearer than our neighbors. §10.7.3. */
+  /** Some peer says that `id` is one: link to it where it is nearer than our neighbors. §10.7.3. Most are elsewhere. */
   #hearOf(id: Id, via: Id | undefined, bounds: Reach<Id> | undefined): void {
     const { state } = this
-    // Most of what a wide ring hears of lies elsewhere: that is the cheapest to see.
     if (bounds !== undefined && !belongs(bounds, id)) return state.heard(id)
     if (id === state.self || state.isPeer(id) || state.wanted.has(id)) return
     state.heard(id)
@@ -326,7 +325,10 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
   #planSearch(now: Instant): void {
     const { state } = this
     if (!state.joined) return
-    state.searchAt = earliest(state.searchAt, later(now, after(state.searchedAt, BETWEEN_SEARCHES)))
+    state.searchAt = earliest(
+      state.searchAt,
+      Math.max(now, after(state.searchedAt, BETWEEN_SEARCHES)) as Instant,
+    )
   }
 
   /** Looks for fingers: for those that are missing, now and then for all, since better ones may have come. */
@@ -384,20 +386,5 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
   }
 }
 
-function viewOf<Id, Spot>(state: ChordState<Id>, ring: Ring<Id, Spot>): View<Id, Spot> {
-  return {
-    ring,
-    peers: state.peers,
-    get self() {
-      return state.self
-    },
-    get joined() {
-      return state.joined
-    },
-  }
-}
-
 const isSame = <T>(a: readonly T[], b: readonly T[]): boolean =>
   a.length === b.length && a.every((each, index) => each === b[index])
-
-const later = (a: Instant, b: Instant) => Math.max(a, b) as Instant

@@ -1,5 +1,5 @@
 import type { Instant } from "../../kit/time.ts"
-import type { Table } from "./rules.ts"
+import type { Ring, Table, View } from "./rules.ts"
 
 /** A peer that is to be linked: asked for now, or again at `retryAt`. */
 export interface Wanted<Id> {
@@ -58,4 +58,18 @@ export interface ChordState<Id> {
   /** In a full mesh: when a peer was last told whom it lacks. */
   correctedAt(id: Id): Instant
   setCorrectedAt(id: Id, at: Instant): void
+}
+
+/** What the rules see of it: whatever it is at the moment. */
+export function viewOf<Id, Spot>(state: ChordState<Id>, ring: Ring<Id, Spot>): View<Id, Spot> {
+  return {
+    ring,
+    peers: state.peers,
+    get self() {
+      return state.self
+    },
+    get joined() {
+      return state.joined
+    },
+  }
 }
