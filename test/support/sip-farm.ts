@@ -19,6 +19,8 @@ import type { Flow, Hop, Transport } from "../../src/core/sip/transport.ts"
 import { openSslHashes } from "./hashes.ts"
 
 export const DOMAIN = "example.org"
+/** The same list as long as it says the same, as nodes have it. */
+export const ALIASES: readonly string[] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
 export const START = 1_800_000_000_000 as Instant
 
 const md5 = (text: string) => createHash("md5").update(text).digest("hex")
@@ -126,7 +128,7 @@ export class FarmNode {
     return createSipServer({
       node: id,
       domain: DOMAIN,
-      aliases: () => ["10.0.0.1", "10.0.0.2", "10.0.0.3"],
+      aliases: () => ALIASES,
       listeners: [
         { transport: "UDP", advertised: { host, port: 5060 } },
         { transport: "TCP", advertised: { host, port: 5060 } },

@@ -12,10 +12,13 @@ import {
 import type { SipRequest } from "../sip/message.ts"
 import type { Flow } from "../sip/transport.ts"
 import { equalUris } from "../sip/uri.ts"
+import type { CredentialScan } from "./credential-scan.ts"
 import { Failures } from "./failures.ts"
+import type { Known } from "./known-registrations.ts"
 import { type Names, readUri } from "./names.ts"
 import { Nonces } from "./nonce.ts"
 import type { FoundSubscriber } from "./questions.ts"
+import { QuickDigest } from "./quick-digest.ts"
 import { type Refusal, refuse, unavailable } from "./refusal.ts"
 import type { SipEffect, SipSettings } from "./sip-server-interface.ts"
 import type { Unavailable } from "./stores.ts"
@@ -51,6 +54,7 @@ export class Authentication {
   readonly #subscribers: Subscribers
   readonly #nonces: Nonces
   readonly #failures: Failures
+  readonly #digest = new QuickDigest()
 
   constructor(settings: SipSettings, names: Names, subscribers: Subscribers) {
     this.#settings = settings
@@ -86,6 +90,32 @@ export class Authentication {
     if (known?.kind === "present" && this.#proves(attempt, name, known))
       return this.#admit(attempt, name, now)
     return this.#subscribers.find(name, now, (found, later) => this.#judge(attempt, name, found, later))
+  }
+
+  /**
+   * Whether a request of a known shape comes from the user it came from before: the same checks, in the bytes of the
+   * message. Then the nonce's count is used up by it. False says nothing and changes nothing: `authenticate` has to judge.
+   */
+  provesAgain(
+    message: Uint8Array,
+    credentials: CredentialScan,
+    { aor, shape }: Known,
+    source: string,
+    now: Instant,
+  ): boolean {
+    if (this.#failures.isBarred(source, now)) return false
+    const user = this.#subscribers.recall(aor, now)
+    if (user?.kind !== "present") return false
+    const { nonceStart, nonceEnd, count } = credentials
+    if (this.#nonces.judgeBytes(message, nonceStart, nonceEnd, now) !== "fresh") return false
+    if (this.#nonces.isUsed(count)) return false
+    if (!this.#digest.proves(message, credentials, user.subscriber.ha1.md5, shape.ha2)) return false
+    return this.#nonces.useJudged(count, now)
+  }
+
+  /** A nonce for a challenge, NONCE_LENGTH bytes of a message. */
+  issueBytes(bytes: Uint8Array, start: number, now: Instant): void {
+    this.#nonces.issueBytes(bytes, start, now)
   }
 
   #judge(

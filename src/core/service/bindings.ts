@@ -122,3 +122,17 @@ export const highestVersion = (entries: readonly EdgeBindings[]): number =>
       ...tombstones.map(({ version }) => version),
     ]),
   )
+
+/** The version of the binding of that edge, where it is the only one that counts; 0 where it is not. */
+export const soleVersionOf = ([first, ...others]: readonly EffectiveBinding[], self: string): number =>
+  first?.edge === self && others.length === 0 ? first.version : 0
+
+/** The highest version of all that is said of a binding, and of whatever clears it. 0: nothing is said. */
+export function latestWord(entries: readonly EdgeBindings[], identity: string): number {
+  const versions = entries.flatMap(({ bindings, tombstones, clearedBefore }) => [
+    clearedBefore,
+    ...bindings.flatMap((binding) => (sameIdentity(identityOf(binding), identity) ? [binding.version] : [])),
+    ...tombstones.flatMap((tomb) => (sameIdentity(tomb.identity, identity) ? [tomb.version] : [])),
+  ])
+  return Math.max(0, ...versions)
+}

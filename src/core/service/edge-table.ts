@@ -1,7 +1,9 @@
+import { checksum } from "../kit/checksum.ts"
 import { Deadlines } from "../kit/deadlines.ts"
 import { after, earliest, type Instant, NEVER, seconds } from "../kit/time.ts"
 import type { Flow } from "../sip/transport.ts"
-import { type EffectiveBinding, identityOf, mergeBindings, sameIdentity } from "./bindings.ts"
+import { type EffectiveBinding, identityOf, latestWord, mergeBindings, soleVersionOf } from "./bindings.ts"
+import { type Known, KnownRegistrations, type KnownShape } from "./known-registrations.ts"
 import type { Registration, RequestedContact } from "./register-request.ts"
 import { type Bound, isCovered } from "./registration.ts"
 import type { Binding, EdgeBindings } from "./stores.ts"
@@ -33,8 +35,10 @@ export type Due =
   /** Refreshes were answered from memory: does the record still say what they rest on? */
   | { readonly kind: "check"; readonly aor: string }
 
-interface Held extends EdgeRegistration {
+export interface Held extends EdgeRegistration {
   expires: Instant
+  /** When it is looked at next: no later than something is due. A refresh leaves that as it is. */
+  dueAt: Instant
   /** That of the latest accepted REGISTER, and of the latest seen, challenged ones included. */
   cseq: number
   seenCseq: number
@@ -42,12 +46,20 @@ interface Held extends EdgeRegistration {
   keepOpenAt: Instant
   /** The latest refresh, where it was answered from memory and the record has not been read since. */
   unchecked: { readonly requested: RequestedContact; readonly at: Instant } | undefined
+  readonly record: Record
+  /** The REGISTER that refreshes it, where what that looks like is known. */
+  known: Known | undefined
 }
 
 interface Record {
   readonly aor: string
   /** As last read, our own entry as last written. */
   entries: readonly EdgeBindings[]
+  /**
+   * The version of our binding where that one is all that counts: then a 200 lists it alone, as long as the entries stay
+   * as they are. 0 where it is not.
+   */
+  soleVersion: number
   checkedAt: Instant
   readonly held: Map<string, Held>
 }
@@ -65,6 +77,7 @@ export class EdgeTable {
   readonly #byConnection = new Map<number, Set<Held>>()
   readonly #deadlines = new Deadlines<Held>()
   readonly #checks = new Deadlines<Record>()
+  readonly #known = new KnownRegistrations()
 
   constructor(self: string) {
     this.#self = self
@@ -98,16 +111,73 @@ export class EdgeTable {
       if (held === undefined || !follows || !isCovered(held.binding, requested, now)) return false
       all.push(held)
     }
-    for (const [index, held] of all.entries()) {
-      const requested = contacts[index]!
-      held.cseq = cseq
-      held.seenCseq = cseq
-      held.expires = after(now, requested.granted)
-      held.unchecked = { requested, at: now }
-      this.#schedule(held)
-    }
-    this.#checks.set(record, Math.max(now, after(record.checkedAt, CHECK_EVERY)) as Instant)
+    for (const [index, held] of all.entries()) this.#extend(held, contacts[index]!, cseq, now)
     return true
+  }
+
+  /**
+   * The only contact of that registration was accepted, in a REGISTER of that shape. The next one of that shape is known,
+   * where nothing else is to be listed in its answer.
+   */
+  remember(
+    { aor, callId, contacts }: Registration,
+    shape: KnownShape,
+    answer: Pick<Known, "behindContact"> & { readonly contactOf: (binding: Binding) => string },
+    now: Instant,
+  ): void {
+    const requested = contacts === "all" || contacts.length !== 1 ? undefined : contacts[0]!
+    const held = requested && this.#records.get(aor)?.held.get(identityOf(requested.binding))
+    if (
+      held === undefined ||
+      held.record.soleVersion !== held.binding.version ||
+      !isCovered(held.binding, requested!, now)
+    )
+      return
+    if (held.known !== undefined) this.#known.delete(held.known)
+    const { behindContact, contactOf } = answer
+    const toTag = checksum(`${shape.a} ${shape.b}`)
+    const answered = { cseq: -1, nonceCount: 0, branch: 0, response: 0, at: now }
+    const contact = contactOf(held.binding)
+    held.known = { shape, held, aor, callId, requested: requested!, contact, behindContact, toTag, answered }
+    this.#known.add(held.known)
+  }
+
+  /** The registration that a REGISTER of that shape refreshes. */
+  recall(a: number, b: number): Known | undefined {
+    return this.#known.recall(a, b)
+  }
+
+  /** Whether `refresh` would extend it by a REGISTER of its shape. */
+  isRefresh({ held, requested }: Known, cseq: number, now: Instant): boolean {
+    const follows = held.cseq < cseq && cseq <= held.seenCseq + 1
+    return (
+      follows &&
+      held.record.soleVersion === held.binding.version &&
+      held.binding.expires >= now + requested.granted
+    )
+  }
+
+  /** Does what `refresh` does. */
+  refreshAgain({ held, requested }: Known, cseq: number, now: Instant): void {
+    this.#extend(held, requested, cseq, now)
+  }
+
+  /** No shape is known any more. */
+  forgetShapes(): void {
+    for (const { held } of this.#known.all()) held.known = undefined
+    this.#known.clear()
+  }
+
+  #extend(held: Held, requested: RequestedContact, cseq: number, now: Instant): void {
+    const { record } = held
+    // While one waits, the check is planned.
+    if (held.unchecked === undefined)
+      this.#checks.set(record, Math.max(now, after(record.checkedAt, CHECK_EVERY)) as Instant)
+    held.cseq = cseq
+    held.seenCseq = cseq
+    held.expires = after(now, requested.granted)
+    held.unchecked = { requested, at: now }
+    this.#schedule(held)
   }
 
   /** What the record says, with what only we know: the CSeq of refreshes that were not written. */
@@ -133,8 +203,15 @@ export class EdgeTable {
     flow: Flow,
     now: Instant,
   ): void {
-    const record = this.#records.get(aor) ?? { aor, entries, checkedAt: now, held: new Map<string, Held>() }
+    const record = this.#records.get(aor) ?? {
+      aor,
+      entries,
+      soleVersion: 0,
+      checkedAt: now,
+      held: new Map<string, Held>(),
+    }
     record.entries = entries
+    record.soleVersion = soleVersionOf(mergeBindings(entries, now), this.#self)
     record.checkedAt = now
     this.#records.set(aor, record)
     const own = new Set(
@@ -154,11 +231,14 @@ export class EdgeTable {
         identity,
         binding,
         expires,
+        dueAt: NEVER,
         cseq,
         seenCseq: cseq,
         flow,
         keepOpenAt,
         unchecked,
+        record,
+        known: undefined,
       }
       record.held.set(identity, held)
       if (binding.flow !== undefined && flow.connection !== undefined) this.#index(flow.connection).add(held)
@@ -183,7 +263,9 @@ export class EdgeTable {
     this.#checks.delete(record)
     record.entries = entries
     record.checkedAt = now
-    const standing = mergeBindings(entries, now).filter(({ edge }) => edge === this.#self)
+    const counting = mergeBindings(entries, now)
+    record.soleVersion = soleVersionOf(counting, this.#self)
+    const standing = counting.filter(({ edge }) => edge === this.#self)
     const overlooked: Overlooked[] = []
     for (const held of [...record.held.values()]) {
       const { unchecked, binding, flow } = held
@@ -240,7 +322,7 @@ export class EdgeTable {
   takeDue(now: Instant): Due | undefined {
     const unchecked = this.#checks.takeDue(now)
     if (unchecked !== undefined) return { kind: "check", aor: unchecked.aor }
-    const held = this.#deadlines.takeDue(now)
+    const held = this.#takeDueHeld(now)
     if (held === undefined) return undefined
     if (held.expires > now) {
       held.keepOpenAt = after(now, KEEP_OPEN_EVERY)
@@ -255,19 +337,36 @@ export class EdgeTable {
     return { kind: "ended", registration: held }
   }
 
+  /** Of those whose time has come to be looked at, the next one of which something is due; refreshed ones wait anew. */
+  #takeDueHeld(now: Instant): Held | undefined {
+    for (;;) {
+      const held = this.#deadlines.takeDue(now)
+      if (held === undefined) return undefined
+      held.dueAt = NEVER
+      if (earliest(held.expires, held.keepOpenAt) <= now) return held
+      this.#schedule(held)
+    }
+  }
+
   #tidy(record: Record): void {
     if (record.held.size > 0) return
     this.#checks.delete(record)
     this.#records.delete(record.aor)
   }
 
+  /** Not for what only comes later than it was to: it is looked at in between, which costs less than a heap at each refresh. */
   #schedule(held: Held): void {
-    this.#deadlines.set(held, earliest(held.expires, held.keepOpenAt))
+    const due = earliest(held.expires, held.keepOpenAt)
+    if (due >= held.dueAt && held.dueAt !== NEVER) return
+    held.dueAt = due
+    this.#deadlines.set(held, due)
   }
 
   #drop(record: Record, held: Held): void {
     record.held.delete(held.identity)
     this.#deadlines.delete(held)
+    if (held.known !== undefined) this.#known.delete(held.known)
+    held.known = undefined
     const { connection } = held.flow
     const siblings = connection === undefined ? undefined : this.#byConnection.get(connection)
     siblings?.delete(held)
@@ -281,16 +380,6 @@ export class EdgeTable {
     this.#byConnection.set(connection, fresh)
     return fresh
   }
-}
-
-/** The highest version of all that is said of a binding, and of whatever clears it. 0: nothing is said. */
-function latestWord(entries: readonly EdgeBindings[], identity: string): number {
-  const versions = entries.flatMap(({ bindings, tombstones, clearedBefore }) => [
-    clearedBefore,
-    ...bindings.flatMap((binding) => (sameIdentity(identityOf(binding), identity) ? [binding.version] : [])),
-    ...tombstones.flatMap((tomb) => (sameIdentity(tomb.identity, identity) ? [tomb.version] : [])),
-  ])
-  return Math.max(0, ...versions)
 }
 
 function registrationOf({ aor, binding, cseq }: Held, requested: RequestedContact): Registration {

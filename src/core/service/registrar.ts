@@ -9,12 +9,13 @@ import type { Flow } from "../sip/transport.ts"
 import { type EffectiveBinding, mergeBindings } from "./bindings.ts"
 import type { Call, Desk } from "./desk.ts"
 import { EdgeTable, type Overlooked } from "./edge-table.ts"
+import type { Known, KnownShape } from "./known-registrations.ts"
 import type { Questions } from "./questions.ts"
 import { refuse, unavailable } from "./refusal.ts"
 import { type RegistrarRules, type Registration, readRegistration } from "./register-request.ts"
 import { planRegistration, planRemoval } from "./registration.ts"
 import type { SipEffect } from "./sip-server-interface.ts"
-import type { BindingEntry, EdgeBindings } from "./stores.ts"
+import type { Binding, BindingEntry, EdgeBindings } from "./stores.ts"
 import type { Subscribers } from "./subscribers.ts"
 
 /** What REGISTER may require of us. RFC 3327, RFC 5626. */
@@ -80,20 +81,52 @@ export class Registrar {
     this.#table.notice(aor, callId, cseq)
   }
 
-  /** Carries out a REGISTER whose sender may speak for `aor`. */
-  register(call: Call, aor: string, now: Instant): readonly SipEffect[] {
+  /** Carries out a REGISTER whose sender may speak for `aor`. `shape`: what it looks like, where that is worth remembering. */
+  register(call: Call, aor: string, now: Instant, shape?: KnownShape): readonly SipEffect[] {
     const registration = readRegistration(call.request, call.flow, aor, this.#settings)
     if ("cause" in registration) return this.#desk.refuse(call, registration, now)
-    if (!this.#queues.has(aor) && this.#table.refresh(registration, now))
+    if (!this.#queues.has(aor) && this.#table.refresh(registration, now)) {
+      this.#remember(registration, shape, now)
       return this.#accept(call, registration, this.#table.list(aor, now), now)
+    }
     if ((this.#queues.get(aor)?.length ?? 0) >= LIMITS.sip.queuedRegistrations) {
       const cause = `too many registrations of ${aor} are pending`
       return this.#desk.refuse(call, unavailable(this.#settings.domain, cause), now)
     }
     // What this AOR's other phones were promised since the record was read has to stand first.
     const checked = this.#table.isUnchecked(aor) ? this.#check(aor, now) : NOTHING
-    const done = this.#enqueue(aor, (later) => this.#start(call, registration, later), now)
+    const done = this.#enqueue(aor, (later) => this.#start(call, registration, shape, later), now)
     return [...checked, ...done]
+  }
+
+  /** The registration that a REGISTER of that shape refreshes, where nothing else is under way for its AOR. */
+  recall(a: number, b: number): Known | undefined {
+    return this.#table.recall(a, b)
+  }
+
+  /** Whether a REGISTER of that shape would be answered from memory. */
+  isRefresh(known: Known, cseq: number, now: Instant): boolean {
+    return !this.#queues.has(known.aor) && this.#table.isRefresh(known, cseq, now)
+  }
+
+  /** Carries that out. */
+  refreshAgain(known: Known, cseq: number, now: Instant): void {
+    this.#table.refreshAgain(known, cseq, now)
+  }
+
+  /** No REGISTER is known by its looks any more. */
+  forgetShapes(): void {
+    this.#table.forgetShapes()
+  }
+
+  #remember(registration: Registration, shape: KnownShape | undefined, now: Instant): void {
+    if (shape === undefined) return
+    const { path, outbound } = registration
+    const [first, ...others] = headersBehindContacts(path, outbound).map(
+      ({ name, value }) => `\r\n${name}: ${value}`,
+    )
+    const behindContact = `${first}${others.join("")}\r\nDate: `
+    this.#table.remember(registration, shape, { contactOf: contactLine, behindContact }, now)
   }
 
   /**
@@ -138,12 +171,17 @@ export class Registrar {
     return effects
   }
 
-  #start(call: Call, registration: Registration, now: Instant): readonly SipEffect[] {
+  #start(
+    call: Call,
+    registration: Registration,
+    shape: KnownShape | undefined,
+    now: Instant,
+  ): readonly SipEffect[] {
     const { aor, contacts } = registration
     return this.#questions.findBindings(aor, now, (found, later) => {
       if (found.kind === "unavailable") return this.#unavailable(call, aor, found.cause, later)
       const entries = this.#table.enrich(aor, found.entries)
-      if (contacts === "all") return this.#change(call, registration, entries, later)
+      if (contacts === "all") return this.#change(call, registration, shape, entries, later)
       if (contacts.length === 0) {
         const bindings = this.#table.exact(aor, mergeBindings(entries, later))
         return this.#finish(aor, this.#accept(call, registration, bindings, later), later)
@@ -151,7 +189,7 @@ export class Registrar {
       // The password may have been checked against what was remembered; a removed user binds nothing.
       return this.#subscribers.confirm(aor, later, (user, last) => {
         if (user.kind === "unavailable") return this.#unavailable(call, aor, user.cause, last)
-        if (user.kind === "present") return this.#change(call, registration, entries, last)
+        if (user.kind === "present") return this.#change(call, registration, shape, entries, last)
         return this.#finish(aor, this.#desk.refuse(call, refuse(404, `no such user ${aor}`), last), last)
       })
     })
@@ -164,6 +202,7 @@ export class Registrar {
   #change(
     call: Call,
     registration: Registration,
+    shape: KnownShape | undefined,
     entries: readonly EdgeBindings[],
     now: Instant,
   ): readonly SipEffect[] {
@@ -180,6 +219,7 @@ export class Registrar {
           if (stored.kind === "unavailable") return this.#unavailable(call, aor, stored.cause, later)
           const written = replaceEntry(entries, node, plan.entry)
           this.#table.commit(aor, written, plan.bound, call.flow, later)
+          this.#remember(registration, shape, later)
           const bindings = this.#table.exact(aor, mergeBindings(written, later))
           return this.#finish(aor, this.#accept(call, registration, bindings, later), later)
         })
@@ -274,19 +314,30 @@ export class Registrar {
     now: Instant,
   ): readonly SipEffect[] {
     const headers: HeaderField[] = bindings.map((binding) => contactField(binding, now))
-    for (const value of path) headers.push({ name: "Path", value })
-    if (outbound) headers.push({ name: "Require", value: "outbound" })
-    headers.push({ name: "Supported", value: SUPPORTED.join(", ") })
+    headers.push(...headersBehindContacts(path, outbound))
     headers.push({ name: "Date", value: formatSipDate(now) })
     return this.#desk.answer(call, 200, headers, now)
   }
 }
 
-function contactField({ contact, parameters, q, expires }: EffectiveBinding, now: Instant): HeaderField {
-  const left = Math.max(0, Math.ceil((expires - now) / 1_000))
-  const preference = q === 1_000 ? "" : `;q=${q / 1_000}`
-  return { name: "Contact", value: `<${contact}>${parameters}${preference};expires=${left}` }
+function headersBehindContacts(path: readonly string[], outbound: boolean): readonly HeaderField[] {
+  const paths = path.map((value) => ({ name: "Path", value }))
+  const required = outbound ? [{ name: "Require", value: "outbound" }] : []
+  return [...paths, ...required, { name: "Supported", value: SUPPORTED.join(", ") }]
 }
+
+function contactField(binding: EffectiveBinding, now: Instant): HeaderField {
+  const left = Math.max(0, Math.ceil((binding.expires - now) / 1_000))
+  return { name: "Contact", value: `${contactText(binding)}${left}` }
+}
+
+/** All of it but the seconds. */
+function contactText({ contact, parameters, q }: Binding): string {
+  const preference = q === 1_000 ? "" : `;q=${q / 1_000}`
+  return `<${contact}>${parameters}${preference};expires=`
+}
+
+const contactLine = (binding: Binding): string => `Contact: ${contactText(binding)}`
 
 function replaceEntry(
   entries: readonly EdgeBindings[],

@@ -23,6 +23,7 @@ import { hasToTag, RecordRoutes } from "./record-route.ts"
 import { type Refusal, refuse, unavailable, unsupported } from "./refusal.ts"
 import { Registrar } from "./registrar.ts"
 import { Router } from "./router.ts"
+import { Shortcuts } from "./shortcuts.ts"
 import type { SipEffect, SipInput, SipServer, SipSettings, SipStatistics } from "./sip-server-interface.ts"
 import { Subscribers } from "./subscribers.ts"
 import { Targets } from "./targets.ts"
@@ -54,6 +55,7 @@ class Server implements SipServer, Desk {
   readonly #registrar: Registrar
   readonly #router: Router
   readonly #proxy: ProxyCore
+  readonly #shortcuts: Shortcuts
   #lastTicket = 0
   #answeredCalls = 0
 
@@ -99,6 +101,13 @@ class Server implements SipServer, Desk {
       answerSelf: (call, now) => this.#answerSelf(call, now),
     })
     this.#proxy = new ProxyCore({ listeners, random, nextTicket })
+    this.#shortcuts = new Shortcuts({
+      settings,
+      authentication: this.#authentication,
+      registrar: this.#registrar,
+      pending: () => this.#proxy.statistics.pendingTransactions,
+      capabilities: CAPABILITIES.map(({ name, value }) => `${name}: ${value}\r\n`).join(""),
+    })
   }
 
   get deadline(): Instant {
@@ -187,6 +196,8 @@ class Server implements SipServer, Desk {
 
   #receive(bytes: Uint8Array, flow: Flow, now: Instant): readonly SipEffect[] {
     this.#flows.seen(flow)
+    const answered = this.#shortcuts.answer(bytes, flow, now)
+    if (answered !== undefined) return answered
     let message: SipMessage
     try {
       message = parseMessage(bytes)
@@ -278,8 +289,11 @@ class Server implements SipServer, Desk {
     const missing = this.#registrar.missingOptions(request)
     if (missing.length > 0) return this.refuse(call, unsupported(missing), now)
     // Whoever passed it on: no node registers anybody for another, so no connection stands for a password.
+    const shape = this.#shortcuts.shapeOf(call)
     return this.#authentication.authenticate(call, "registrar", aor, now, (refusal, later) =>
-      refusal === undefined ? this.#registrar.register(call, aor, later) : this.refuse(call, refusal, later),
+      refusal === undefined
+        ? this.#registrar.register(call, aor, later, shape)
+        : this.refuse(call, refusal, later),
     )
   }
 
@@ -295,6 +309,7 @@ class Server implements SipServer, Desk {
     }
     const required = requireOf(request)
     if (required.length > 0) return this.refuse(call, unsupported(required), now)
+    this.#shortcuts.rememberOptions(call)
     return this.#respond(call, 200, undefined, CAPABILITIES, now, true)
   }
 }

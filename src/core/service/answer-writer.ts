@@ -1,0 +1,153 @@
+import { toLatin1 } from "../kit/bytes.ts"
+import { FIELD_NUMBER, FIELD_STRIDE, VALUE_END, VALUE_START } from "../sip/scan.ts"
+import type { Flow } from "../sip/transport.ts"
+import { CALL_ID, CSEQ, FROM, type Skeleton, TO, VIA } from "./skeleton.ts"
+
+/** Answers are parts of such pieces of memory: one for each would cost as much as all the rest of it. */
+const SLAB_BYTES = 65_536
+
+/** Beside what the request has: status line, Contact, Date and the like. */
+const ROOM = 4_096
+
+/** Of FNV-1a, and how long a tag is that is made with it. */
+const FNV_PRIME = 0x01000193
+const TAG_LENGTH = 7
+const LF = 10
+
+const LINE_END = "\r\n"
+const NAMES = new Map([
+  [VIA, "Via: "],
+  [FROM, "From: "],
+  [TO, "To: "],
+  [CALL_ID, "Call-ID: "],
+  [CSEQ, "CSeq: "],
+])
+/** By header number; empty for what an answer does not repeat. */
+const REPEATED = Array.from({ length: 1 + Math.max(...NAMES.keys()) }, (_, number) => NAMES.get(number) ?? "")
+
+/** Writes an answer from the bytes of its request. RFC 3261 §8.2.6, in the way of `makeResponse` and `serializeMessage`. */
+export class AnswerWriter {
+  #slab = new Uint8Array(0)
+  #view = new DataView(this.#slab.buffer)
+  #start = 0
+  #at = 0
+  #from: DataView = new DataView(new ArrayBuffer(0))
+  /** Of the latest answer, for `statelessTag`. */
+  #viaStart = 0
+  #viaEnd = 0
+
+  /** Status line, then what the request's fields say, Via marked (RFC 3581 §4), To with `toTag` or one made of the request. */
+  begin(status: string, bytes: Uint8Array, skeleton: Skeleton, flow: Flow, toTag: string | undefined): void {
+    if (this.#slab.length - this.#at < bytes.length + ROOM) this.#renew()
+    if (bytes.buffer !== this.#from.buffer) this.#from = new DataView(bytes.buffer)
+    const offset = bytes.byteOffset
+    this.#start = this.#at
+    this.text(status)
+    const { fields, count } = skeleton.scan
+    for (let place = 0; place < count * FIELD_STRIDE; place += FIELD_STRIDE) {
+      const number = fields[place + FIELD_NUMBER]!
+      const name = number < 0 ? "" : (REPEATED[number] ?? "")
+      if (name === "") continue
+      this.text(name)
+      const [start, end] = [fields[place + VALUE_START]!, fields[place + VALUE_END]!]
+      if (number === VIA) this.#via(offset, start, end, skeleton.rportEnd, flow)
+      else this.#copy(offset + start, offset + end)
+      if (number === TO) {
+        this.text(";tag=")
+        if (toTag === undefined) this.#statelessTag(bytes, skeleton)
+        else this.text(toTag)
+      }
+      this.text(LINE_END)
+    }
+  }
+
+  /** Room for that many bytes that somebody else writes, which begin at `at` of `memory`. */
+  room(length: number): { readonly memory: Uint8Array; readonly at: number } {
+    const at = this.#at
+    this.#at += length
+    return { memory: this.#slab, at }
+  }
+
+  /** The whole answer, which is the caller's. */
+  end(): Uint8Array {
+    return this.#slab.subarray(this.#start, this.#at)
+  }
+
+  text(text: string): void {
+    const slab = this.#slab
+    let at = this.#at
+    for (let index = 0; index < text.length; index++) slab[at++] = text.charCodeAt(index)
+    this.#at = at
+  }
+
+  /** A count below 2^31. */
+  number(value: number): void {
+    let size = 1
+    for (let rest = value; rest >= 10; rest = (rest / 10) | 0) size++
+    const slab = this.#slab
+    let rest = value
+    for (let at = this.#at + size - 1; at >= this.#at; at--) {
+      slab[at] = 48 + (rest % 10)
+      rest = (rest / 10) | 0
+    }
+    this.#at += size
+  }
+
+  #renew(): void {
+    this.#slab = new Uint8Array(SLAB_BYTES)
+    this.#view = new DataView(this.#slab.buffer)
+    this.#at = 0
+  }
+
+  /** Positions in the buffer that the request lies in. */
+  #copy(start: number, end: number): void {
+    const from = this.#from
+    const view = this.#view
+    let to = this.#at
+    let at = start
+    for (; at + 4 <= end; at += 4, to += 4) view.setInt32(to, from.getInt32(at, true), true)
+    for (; at < end; at++, to++) view.setUint8(to, from.getUint8(at))
+    this.#at = to
+  }
+
+  #via(offset: number, start: number, end: number, rportEnd: number, { remote }: Flow): void {
+    this.#viaStart = this.#at
+    if (rportEnd < 0) this.#copy(offset + start, offset + end)
+    else {
+      this.#copy(offset + start, offset + rportEnd)
+      this.text("=")
+      this.number(remote.port)
+      this.#copy(offset + rportEnd, offset + end)
+      this.text(";received=")
+      this.text(remote.host)
+    }
+    this.#viaEnd = this.#at
+  }
+
+  /** The Via as an answer has it. */
+  viaText(bytes: Uint8Array, skeleton: Skeleton, flow: Flow): string {
+    this.begin("", bytes, skeleton, flow, "")
+    const text = toLatin1(this.#slab.subarray(this.#viaStart, this.#viaEnd))
+    this.#at = this.#start
+    return text
+  }
+
+  /** As `statelessTag` makes it, of the Via and the Call-ID: FNV-1a in seven letters and digits. */
+  #statelessTag(bytes: Uint8Array, { scan }: Skeleton): void {
+    const slab = this.#slab
+    let hash = 0x811c9dc5
+    for (let at = this.#viaStart; at < this.#viaEnd; at++) hash = Math.imul(hash ^ slab[at]!, FNV_PRIME)
+    hash = Math.imul(hash ^ LF, FNV_PRIME)
+    const place = scan.first(CALL_ID)
+    const end = scan.fields[place + VALUE_END]!
+    for (let at = scan.fields[place + VALUE_START]!; at < end; at++)
+      hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME)
+    let rest = hash >>> 0
+    for (let at = this.#at + TAG_LENGTH - 1; at >= this.#at; at--) {
+      const digit = rest % 36
+      slab[at] = digit < 10 ? 48 + digit : 87 + digit
+      rest = Math.floor(rest / 36)
+    }
+    this.#at += TAG_LENGTH
+  }
+}
