@@ -1,5 +1,5 @@
 import { FormatError } from "../kit/errors.ts"
-import { ipBytes } from "../kit/ip.ts"
+import { ipVersion } from "../kit/ip.ts"
 import type { Listener, Transport } from "../sip/transport.ts"
 import { canonicalUser, parseUri, type SipUri, type Uri } from "../sip/uri.ts"
 
@@ -34,7 +34,7 @@ export class Names {
     if (uri.port !== undefined && this.#known().has(`${host}:${uri.port}`)) return true
     if (host !== domain && !this.#known().has(host)) return false
     if (uri.port === undefined) return true
-    if (host === domain && ipBytes(host) === undefined && STANDARD_PORTS.includes(uri.port)) return true
+    if (host === domain && ipVersion(host) === undefined && STANDARD_PORTS.includes(uri.port)) return true
     return this.#takes(uri, uri.port, arrivedBy)
   }
 

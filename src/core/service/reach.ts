@@ -1,5 +1,5 @@
-import { ipBytes, sameHost } from "../kit/ip.ts"
-import { topVia, valuesOf } from "../sip/fields.ts"
+import { ipVersion, sameHost } from "../kit/ip.ts"
+import { topVia, viasOf } from "../sip/fields.ts"
 import type { SipMessage } from "../sip/message.ts"
 import { type Flow, isReliable } from "../sip/transport.ts"
 import { readUri } from "./names.ts"
@@ -15,7 +15,7 @@ export type Reach = "contact" | "flow" | "kept-open"
  * nothing of the phone's own flow.
  */
 export function reachOf(request: Pick<SipMessage, "headers">, contact: string, flow: Flow): Reach {
-  if (valuesOf(request, "Via").length > 1) return "contact"
+  if (viasOf(request).length > 1) return "contact"
   if (isReliable(flow.transport)) return "flow"
   return isBehindNat(request, contact, flow) ? "kept-open" : "contact"
 }
@@ -34,4 +34,4 @@ function isBehindNat(request: Pick<SipMessage, "headers">, contact: string, { re
 }
 
 const isOtherAddress = (host: string, source: string): boolean =>
-  host !== source && ipBytes(host) !== undefined && !sameHost(host, source)
+  host !== source && ipVersion(host) !== undefined && !sameHost(host, source)

@@ -1,5 +1,5 @@
 import { type Address, formatAddress } from "../kit/address.ts"
-import { ipBytes, sameHost } from "../kit/ip.ts"
+import { ipVersion, sameHost } from "../kit/ip.ts"
 import { callIdOf, contactsOf, tagOf, toOf } from "../sip/fields.ts"
 import type { SipRequest } from "../sip/message.ts"
 import { isReliable, type Listener, type Transport } from "../sip/transport.ts"
@@ -30,11 +30,14 @@ export class RecordRoutes {
   readonly #listeners: readonly Listener[]
   readonly #tokens: Tokens
   readonly #domain: DomainRoute
+  /** Those of the listeners whose address is one of IPv6. */
+  readonly #ip6: ReadonlySet<Listener>
 
   constructor(listeners: readonly Listener[], tokens: Tokens, domain: DomainRoute) {
     this.#listeners = listeners
     this.#tokens = tokens
     this.#domain = domain
+    this.#ip6 = new Set(listeners.filter(({ advertised }) => ipVersion(advertised.host) === 6))
   }
 
   /**
@@ -66,17 +69,22 @@ export class RecordRoutes {
    * name where that leads to us as well, so that a phone finds another node when this one is dead.
    */
   #uri(token: string, transport: Transport, host: string, secure: boolean): string {
-    const isIp6 = ipBytes(host)?.length === 16
-    const matching = this.#listeners.filter((listener) => listener.transport === transport)
-    const listener =
-      matching.find(({ advertised }) => (ipBytes(advertised.host)?.length === 16) === isIp6) ??
-      matching[0] ??
-      this.#listeners[0]!
+    const listener = this.#listenerFor(transport, ipVersion(host) === 6)
     const scheme = secure && transport !== "UDP" && transport !== "TCP" ? "sips" : "sip"
     if (listener.transport === transport && this.#domain.leadsTo(listener))
       // Without the transport, NAPTR records might send a phone that speaks UDP to TCP.
       return `<${scheme}:${token}@${this.#domain.name}${parameterOf(transport, scheme) || byUdp(transport)};lr>`
     return `<${scheme}:${token}@${hostPort(listener.advertised, transport)}${parameterOf(transport, scheme)};lr>`
+  }
+
+  #listenerFor(transport: Transport, isIp6: boolean): Listener {
+    let other: Listener | undefined
+    for (const listener of this.#listeners) {
+      if (listener.transport !== transport) continue
+      if (this.#ip6.has(listener) === isIp6) return listener
+      other ??= listener
+    }
+    return other ?? this.#listeners[0]!
   }
 }
 
@@ -86,7 +94,7 @@ export class RecordRoutes {
  */
 function hostPort(address: Address, transport: Transport): string {
   const isDefault = address.port === 5060 && (transport === "UDP" || transport === "TCP")
-  if (!isDefault || ipBytes(address.host) === undefined) return formatAddress(address)
+  if (!isDefault || ipVersion(address.host) === undefined) return formatAddress(address)
   return address.host.includes(":") ? `[${address.host}]` : address.host
 }
 
@@ -127,6 +135,6 @@ function reachOfSender({ request, flow }: Call, isLocal: boolean): "flow" | "con
   if (isLocal || (flow.transport !== "TCP" && flow.transport !== "TLS")) return "flow"
   const uri = readUri(contact)
   const isPlausible =
-    uri?.kind === "sip" && (ipBytes(uri.host) === undefined || sameHost(uri.host, flow.remote.host))
+    uri?.kind === "sip" && (ipVersion(uri.host) === undefined || sameHost(uri.host, flow.remote.host))
   return isPlausible ? "contact" : "flow"
 }

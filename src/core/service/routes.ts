@@ -1,6 +1,5 @@
-import { callIdOf, valuesOf } from "../sip/fields.ts"
+import { callIdOf, routesOf, valuesOf } from "../sip/fields.ts"
 import type { SipRequest } from "../sip/message.ts"
-import { parseNameAddress } from "../sip/name-address.ts"
 import type { Flow } from "../sip/transport.ts"
 import { type Names, readUri } from "./names.ts"
 import type { Token, Tokens } from "./tokens.ts"
@@ -19,22 +18,20 @@ export interface Unrouted {
  * forged, or of another dialog, says nothing. One that is bound to no dialog is for nodes only.
  */
 export function takeOwnRoutes(request: SipRequest, flow: Flow, names: Names, tokens: Tokens): Unrouted {
-  const values = valuesOf(request, "Route")
-  if (values.length === 0) return { request, token: undefined, next: undefined }
+  const routes = routesOf(request)
+  if (routes.length === 0) return { request, token: undefined, next: undefined }
   const callId = callIdOf(request)
   let token: Unrouted["token"]
   let taken = 0
-  for (; taken < values.length; taken++) {
-    const uri = readUri(parseNameAddress(values[taken]!).uri)
+  for (; taken < routes.length; taken++) {
+    const uri = readUri(routes[taken]!.uri)
     if (uri?.kind !== "sip") break
     const read = uri.user === undefined ? undefined : tokens.read(uri.user, callId)
     const isHonoured = read !== undefined && (!read.unbound || flow.node !== undefined)
     if (isHonoured) token = { token: read.token, text: uri.user! }
     else if (!names.isOurs(uri, flow.transport)) break
   }
-  const rest = values.slice(taken)
-  const next = rest[0] === undefined ? undefined : parseNameAddress(rest[0]).uri
-  return { request: taken === 0 ? request : withRoutes(request, rest), token, next }
+  return { request: taken === 0 ? request : withoutRoutes(request, taken), token, next: routes[taken]?.uri }
 }
 
 /** Whether the Request-URI is one that we put into a Record-Route, as strict routers leave it. */
@@ -45,7 +42,9 @@ export function isOwnRoute(text: string, request: SipRequest, tokens: Tokens): b
   )
 }
 
-function withRoutes(request: SipRequest, routes: readonly string[]): SipRequest {
-  const left = routes.map((value) => ({ name: "Route", value }))
+/** The first `taken` are off, the others behind all else. */
+function withoutRoutes(request: SipRequest, taken: number): SipRequest {
+  const others = valuesOf(request, "Route").slice(taken)
+  const left = others.map((value) => ({ name: "Route", value }))
   return { ...request, headers: request.headers.without("Route").between([], left) }
 }

@@ -1,6 +1,6 @@
 import { FormatError } from "../kit/errors.ts"
 import { isSpace, isToken, parseDecimal, trimSpace } from "./characters.ts"
-import type { CSeq, SipMessage } from "./message.ts"
+import type { Contacts, CSeq, SipMessage } from "./message.ts"
 import { type NameAddress, parseNameAddress, splitList } from "./name-address.ts"
 import { parseVia, type Via } from "./via.ts"
 
@@ -102,16 +102,22 @@ export function maxForwardsOf(message: Message): number | undefined {
   return count
 }
 
-/** `*` alone, or the contacts in their order. */
-export type Contacts = "*" | readonly NameAddress[]
-
 export function contactsOf(message: Message): Contacts {
+  const { headers } = message
+  headers.contacts ??= readContacts(message)
+  return headers.contacts
+}
+
+function readContacts(message: Message): Contacts {
   const values = valuesOf(message, "Contact")
   return values.length === 1 && values[0] === "*" ? "*" : values.map(parseNameAddress)
 }
 
-export const routesOf = (message: Message): readonly NameAddress[] =>
-  valuesOf(message, "Route").map(parseNameAddress)
+export function routesOf(message: Message): readonly NameAddress[] {
+  const { headers } = message
+  headers.routes ??= valuesOf(message, "Route").map(parseNameAddress)
+  return headers.routes
+}
 
 export const recordRoutesOf = (message: Message): readonly NameAddress[] =>
   valuesOf(message, "Record-Route").map(parseNameAddress)

@@ -13,7 +13,6 @@ export {
   parseAuthorization,
 } from "./digest.ts"
 export {
-  type Contacts,
   callIdOf,
   contactExpiresOf,
   contactsOf,
@@ -36,6 +35,7 @@ export {
 } from "./fields.ts"
 export { StreamFramer, type StreamUnit } from "./framing.ts"
 export {
+  type Contacts,
   type CSeq,
   type HeaderField,
   Headers,

@@ -40,6 +40,9 @@ export interface CSeq {
   readonly method: string
 }
 
+/** `*` alone, or the contacts in their order. */
+export type Contacts = "*" | readonly NameAddress[]
+
 /** Where the header fields of a message stand in its text, as `parse.ts` found them. */
 export interface FieldTable {
   readonly text: string
@@ -75,6 +78,8 @@ export class Headers {
   from: NameAddress | undefined = undefined
   to: NameAddress | undefined = undefined
   cseq: CSeq | undefined = undefined
+  contacts: Contacts | undefined = undefined
+  routes: readonly NameAddress[] | undefined = undefined
 
   /** `table`: what the numbers among `items` mean. */
   constructor(items: readonly Item[], table: FieldTable = NO_TABLE) {
@@ -226,6 +231,8 @@ export class Headers {
     derived.from = this.from
     derived.to = this.to
     derived.cseq = this.cseq
+    derived.contacts = this.contacts
+    derived.routes = this.routes
     if (changed !== undefined) derived.#forget(changed)
     return derived
   }
@@ -235,6 +242,8 @@ export class Headers {
     else if (name === "From") this.from = undefined
     else if (name === "To") this.to = undefined
     else if (name === "CSeq") this.cseq = undefined
+    else if (name === "Contact") this.contacts = undefined
+    else if (name === "Route") this.routes = undefined
   }
 }
 

@@ -18,7 +18,7 @@ export interface NameAddress {
 export function parseNameAddress(text: string): NameAddress {
   const scanner = new Scanner(text)
   scanner.skipSpace()
-  if (text[scanner.at] === '"') {
+  if (text.charCodeAt(scanner.at) === 0x22) {
     const displayName = unquote(scanner.quoted())
     scanner.skipSpace()
     return scanBracketed(scanner, displayName)
@@ -46,13 +46,23 @@ function displayNameEnd(text: string, start: number): number {
 
 function scanBracketed(scanner: Scanner, displayName: string | undefined): NameAddress {
   const { text, at } = scanner
-  if (text[at] !== "<") throw scanner.fail("'<' expected")
+  if (text.charCodeAt(at) !== 0x3c) throw scanner.fail("'<' expected")
   const end = text.indexOf(">", at)
   if (end < 0) throw scanner.fail("'>' is missing")
   const uri = text.slice(at + 1, end)
-  if (uri === "" || /[\s<"]/.test(uri)) throw scanner.fail("not a URI in '<>'")
+  if (!isUriInBrackets(uri)) throw scanner.fail("not a URI in '<>'")
   scanner.at = end + 1
   return { displayName, uri, parameters: scanParameters(scanner) }
+}
+
+/** Of Unicode's white space latin1 has, beside what is below 33, the no-break space. */
+function isUriInBrackets(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x3c || code === 0x22 || code === 0x20 || (code >= 9 && code <= 13) || code === 0xa0)
+      return false
+  }
+  return text !== ""
 }
 
 /** A URI without brackets may hold no comma, question mark or semicolon: those are the header's. RFC 3261 §20. */

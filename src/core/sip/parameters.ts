@@ -1,6 +1,6 @@
 import { FormatError } from "../kit/errors.ts"
 import { LIMITS } from "../kit/limits.ts"
-import { PARAMETER_VALUE, TOKEN } from "./characters.ts"
+import { PARAMETER_VALUE, runEnd, TOKEN } from "./characters.ts"
 import { Scanner, unquote } from "./scanner.ts"
 
 export interface Parameter {
@@ -59,32 +59,58 @@ export class Parameters {
 /** Reads `;name=value;name`, or nothing, with white space where RFC 3261 §25.1 allows it. Throws FormatError. */
 export const parseParameters = (text: string): Parameters => scanParameters(new Scanner(text))
 
+const SEMICOLON = 59
+const EQUALS = 61
+const QUOTE = 34
+
 /** Reads parameters to the end of the text. Throws FormatError where anything else follows. */
 export function scanParameters(scanner: Scanner): Parameters {
+  const { text } = scanner
   scanner.skipSpace()
   if (scanner.done) return Parameters.NONE
   const list: Parameter[] = []
-  while (!scanner.done) {
-    if (!scanner.takeSeparator(";")) throw scanner.fail("';' expected")
-    addParameter(list, scanParameter(scanner))
+  while (scanner.at < text.length) {
+    if (text.charCodeAt(scanner.at) !== SEMICOLON) throw scanner.fail("';' expected")
+    scanner.at++
     scanner.skipSpace()
+    const start = scanner.at
+    scanner.at = runEnd(text, start, TOKEN)
+    if (scanner.at === start) throw scanner.fail("parameter name expected")
+    const name = nameAt(text, start, scanner.at)
+    scanner.skipSpace()
+    addParameter(list, { name, value: scanValue(scanner) })
   }
   return new Parameters(list)
 }
 
-function scanParameter(scanner: Scanner): Parameter {
-  const name = scanner.run(TOKEN, "parameter name").toLowerCase()
-  if (!scanner.takeSeparator("=")) return { name, value: undefined }
+/** What follows an equals sign; undefined where there is none. */
+function scanValue(scanner: Scanner): string | undefined {
+  const { text } = scanner
+  if (text.charCodeAt(scanner.at) !== EQUALS) return undefined
+  scanner.at++
+  scanner.skipSpace()
   const value =
-    scanner.text[scanner.at] === '"' ? scanner.quoted() : scanner.run(PARAMETER_VALUE, "parameter value")
-  return { name, value }
+    text.charCodeAt(scanner.at) === QUOTE ? scanner.quoted() : scanner.run(PARAMETER_VALUE, "parameter value")
+  scanner.skipSpace()
+  return value
+}
+
+/** Of nearly every message: recognised where they stand, they need not be cut out and made lower case. */
+const COMMON: (string | undefined)[] = new Array<string | undefined>(16).fill(undefined)
+for (const name of ["lr", "tag", "user", "rport", "branch", "expires", "received", "transport"])
+  COMMON[name.length] = name
+
+function nameAt(text: string, start: number, end: number): string {
+  const common = COMMON[end - start]
+  return common !== undefined && text.startsWith(common, start)
+    ? common
+    : text.slice(start, end).toLowerCase()
 }
 
 /** No name may come twice (RFC 3261 §7.3.1), and there is an end to patience. */
 export function addParameter(list: Parameter[], parameter: Parameter): void {
   if (list.length >= LIMITS.sip.parameterCount) throw new FormatError("too many parameters")
-  if (list.some(({ name }) => name === parameter.name)) {
-    throw new FormatError(`parameter ${parameter.name} comes twice`)
-  }
+  for (const { name } of list)
+    if (name === parameter.name) throw new FormatError(`parameter ${name} comes twice`)
   list.push(parameter)
 }

@@ -19,6 +19,24 @@ export const MAGIC_COOKIE = "z9hG4bK"
 /** Reads one value, not a list. Throws FormatError. */
 export function parseVia(text: string): Via {
   const scanner = new Scanner(text)
+  const transport = scanTransport(scanner)
+  const hostEnd = endOfHost(text, scanner.at)
+  const host = text.slice(scanner.at, hostEnd)
+  if (host === "" || host.startsWith("[")) parseHost(host)
+  scanner.at = hostEnd
+  const port = scanner.takeSeparator(":") ? parsePort(scanner.run(HOST, "port")) : undefined
+  return { transport, host, port, parameters: scanParameters(scanner) }
+}
+
+/** As most begin, recognised at once. */
+const BY_UDP = "SIP/2.0/UDP "
+
+function scanTransport(scanner: Scanner): string {
+  if (scanner.text.startsWith(BY_UDP)) {
+    scanner.at = BY_UDP.length
+    scanner.skipSpace()
+    return "UDP"
+  }
   scanner.skipSpace()
   const protocol = scanner.run(TOKEN, "protocol").toUpperCase()
   expect(scanner, "/")
@@ -29,12 +47,7 @@ export function parseVia(text: string): Via {
   const transportEnd = scanner.at
   scanner.skipSpace()
   if (scanner.at === transportEnd) throw scanner.fail("white space expected")
-  const hostEnd = endOfHost(text, scanner.at)
-  const host = text.slice(scanner.at, hostEnd)
-  parseHost(host)
-  scanner.at = hostEnd
-  const port = scanner.takeSeparator(":") ? parsePort(scanner.run(HOST, "port")) : undefined
-  return { transport, host, port, parameters: scanParameters(scanner) }
+  return transport
 }
 
 function expect(scanner: Scanner, separator: string): void {

@@ -1,4 +1,4 @@
-import { ipBytes } from "../kit/ip.ts"
+import { ipVersion } from "../kit/ip.ts"
 import { type Flow, type Hop, isReliable } from "../sip/transport.ts"
 import type { Via } from "../sip/via.ts"
 
@@ -33,7 +33,7 @@ export function markReceived(via: Via, flow: Flow): Via {
 export function responseHop(via: Via, flow: Flow): Hop {
   if (isReliable(flow.transport)) return { kind: "flow", flow }
   const maddr = via.parameters.get("maddr")
-  const host = maddr !== undefined && ipBytes(bareHost(maddr)) ? bareHost(maddr) : flow.remote.host
+  const host = maddr !== undefined && ipVersion(bareHost(maddr)) ? bareHost(maddr) : flow.remote.host
   if (host === flow.remote.host && via.parameters.has("rport")) return { kind: "flow", flow }
   const port = via.port ?? defaultPort("UDP")
   if (host === flow.remote.host && port === flow.remote.port) return { kind: "flow", flow }
@@ -48,7 +48,7 @@ export function reopenedHop(via: Via, flow: Flow): Hop | undefined {
   if (flow.node !== undefined) return { kind: "node", node: flow.node }
   if (flow.transport !== "TCP" && flow.transport !== "TLS") return undefined
   const port = via.port ?? defaultPort(flow.transport)
-  const serverName = ipBytes(bareHost(via.host)) ? undefined : via.host
+  const serverName = ipVersion(bareHost(via.host)) ? undefined : via.host
   return {
     kind: "address",
     transport: flow.transport,
