@@ -73,19 +73,22 @@ export function toBase64Url(bytes: Uint8Array): string {
   return text
 }
 
-const VALUES = new Map([...DIGITS].map((digit, value) => [digit, value]))
-VALUES.set("+", 62).set("/", 63)
+const VALUES = new Int8Array(128).fill(-1)
+for (const [value, digit] of [...DIGITS].entries()) VALUES[digit.charCodeAt(0)] = value
+VALUES[0x2b] = 62
+VALUES[0x2f] = 63
 
 /** Bytes of base64 or base64url, padded or not; undefined where a character is neither. */
 export function fromBase64(text: string): Uint8Array | undefined {
-  const digits = text.replace(/=+$/, "")
-  if (digits.length % 4 === 1) return undefined
-  const bytes = new Uint8Array(Math.floor((digits.length * 3) / 4))
+  let length = text.length
+  while (length > 0 && text.charCodeAt(length - 1) === 0x3d) length--
+  if (length % 4 === 1) return undefined
+  const bytes = new Uint8Array(Math.floor((length * 3) / 4))
   let group = 0
   let at = 0
-  for (let i = 0; i < digits.length; i++) {
-    const value = VALUES.get(digits[i]!)
-    if (value === undefined) return undefined
+  for (let i = 0; i < length; i++) {
+    const value = VALUES[text.charCodeAt(i)] ?? -1
+    if (value < 0) return undefined
     group = ((group << 6) | value) & 0xffffff
     if (i % 4 === 1) bytes[at++] = (group >> 4) & 255
     if (i % 4 === 2) bytes[at++] = (group >> 2) & 255

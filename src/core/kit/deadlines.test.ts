@@ -61,3 +61,29 @@ test("it behaves as a sorted list of one deadline a key would", () => {
     }),
   )
 })
+
+test("thousands of constant timers, most of them taken back, come out in their order and leave nothing behind", () => {
+  const deadlines = new Deadlines<string>()
+  const due: string[] = []
+  for (let now = 0; now < 5_000; now++) {
+    deadlines.set(`short ${now}`, at(now + 10))
+    deadlines.set(`long ${now}`, at(now + 1_000))
+    if (now % 3 !== 0) deadlines.delete(`short ${now}`)
+    if (now >= 500 && now % 7 !== 0) deadlines.delete(`long ${now - 500}`)
+    for (let key = deadlines.takeDue(at(now)); key; key = deadlines.takeDue(at(now))) due.push(key)
+  }
+  const shorts = due.filter((key) => key.startsWith("short"))
+  assert.deepEqual(
+    shorts,
+    Array.from({ length: 1_664 }, (_, number) => `short ${3 * number}`),
+  )
+  const longs = due.filter((key) => key.startsWith("long"))
+  const kept = Array.from({ length: 4_000 }, (_, number) => number).filter(
+    (number) => (number + 500) % 7 === 0,
+  )
+  assert.deepEqual(
+    longs,
+    kept.map((number) => `long ${number}`),
+  )
+  assert.equal(deadlines.next, 5_001)
+})

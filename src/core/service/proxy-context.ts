@@ -43,7 +43,7 @@ export interface Branch {
   /** Names it while it is being located. */
   readonly key: number
   readonly context: Context
-  readonly target: Target
+  target: Target
   readonly breadth: number
   /** Places left to try. RFC 3263 §4.3. */
   hops: readonly Hop[]

@@ -21,6 +21,9 @@ import { breadthOf, refusal } from "./proxy-validation.ts"
 /** Sends that nobody follows up. */
 export const STATELESS = "stateless"
 
+const DONE = { name: "done" } as const
+const NO_TARGET: Target = { hop: { kind: "uri", uri: "" }, requestUri: "", route: [], recordRoute: [], q: 0 }
+
 const NOT_TRIED = { status: 503, cause: "there is no way to it" }
 const SILENT = { status: 408, cause: "no final answer came in time" }
 
@@ -240,11 +243,11 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     if (status === 503 && branch.hops.length > 0 && work.stopped === "no") {
       return this.#attempt(branch, work, now, out)
     }
-    this.#retire(branch)
     const { context, target } = branch
+    this.#retire(branch)
     out.push({ kind: "branch-failed", server: context.server, target, status })
     const unreachable = status === 430 || status === 503
-    if (unreachable && this.#fallBack(branch, work, now, out)) return
+    if (unreachable && this.#fallBack(branch, target, work, now, out)) return
     work.refusals.push({ response, cause: undefined })
     if (status >= 600) this.#stop(work, "declined", out)
     this.#advance(context, now, out)
@@ -273,24 +276,32 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     const over = state.name === "ringing" || (status === 408 && !context.invite)
     this.#retire(branch)
     out.push({ kind: "branch-failed", server: context.server, target, status })
-    if (!over && this.#fallBack(branch, work, now, out)) return
+    if (!over && this.#fallBack(branch, target, work, now, out)) return
     const cause = `${loggable(target.requestUri)}: ${failure.cause}`
     work.refusals.push({ response: refusal(work.request, status), cause })
     this.#advance(context, now, out)
   }
 
-  #fallBack(branch: Branch, work: Work, now: Instant, out: ForkingEffect[]): boolean {
-    const { fallback, q } = branch.target
+  #fallBack(
+    branch: Branch,
+    { fallback, q }: Target,
+    work: Work,
+    now: Instant,
+    out: ForkingEffect[],
+  ): boolean {
     if (fallback === undefined || work.stopped !== "no") return false
     this.#start(branch.context, work, { ...fallback, q }, branch.breadth, now, out)
     return true
   }
 
+  /** From now on it only waits for the end of its transaction, and holds no more than it must. */
   #retire(branch: Branch): void {
-    branch.state = { name: "done" }
+    branch.state = DONE
     branch.context.work?.active.delete(branch)
     this.#timersC.delete(branch)
     this.#locating.delete(branch.key)
+    branch.target = NO_TARGET
+    branch.hops = []
   }
 
   // The end of it.

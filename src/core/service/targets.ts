@@ -8,8 +8,10 @@ import type { RecordRoutes, Side } from "./record-route.ts"
 import type { GoneBinding } from "./registrar.ts"
 import type { Token, Tokens } from "./tokens.ts"
 
-/** What a target asks of the fabric when it fails: the binding behind it. */
-export type BindingOf = WeakMap<Target, GoneBinding>
+/** A target, and the binding behind it: which the fabric has to forget should an edge say so. */
+interface BoundTarget extends Target {
+  readonly binding?: GoneBinding
+}
 
 export interface TargetSet {
   readonly targets: readonly Target[]
@@ -29,7 +31,6 @@ interface TargetParts {
 /** Turns bindings into the targets of a request. RFC 3261 §16.5, RFC 5626 §7, DESIGN §5. */
 export class Targets {
   readonly #parts: TargetParts
-  readonly #bindings: BindingOf = new WeakMap()
 
   constructor(parts: TargetParts) {
     this.#parts = parts
@@ -40,11 +41,11 @@ export class Targets {
     const gone: GoneBinding[] = []
     const byInstance = new Map<string, Target[]>()
     for (const binding of bindings) {
-      const found = this.#target(call, binding, isLocal)
+      const target = this.#target(call, binding, isLocal)
       const about = goneBinding(aor, binding)
-      if (found === "gone") gone.push(about)
-      if (typeof found === "string") continue
-      this.#bindings.set(found, about)
+      if (target === "gone") gone.push(about)
+      if (typeof target === "string") continue
+      const found: BoundTarget = { ...target, binding: about }
       // Several flows of one instance are tried one after the other, never at once.
       const key = binding.regId === undefined ? identityOf(binding) : `${binding.instance}`
       byInstance.set(key, [...(byInstance.get(key) ?? []), found])
@@ -80,7 +81,7 @@ export class Targets {
 
   /** The binding that an edge, which lives, says it cannot reach: its 430 supersedes it. */
   refutedBy(target: Target, status: number): GoneBinding | undefined {
-    return status === 430 && target.hop.kind === "node" ? this.#bindings.get(target) : undefined
+    return status === 430 && target.hop.kind === "node" ? (target as BoundTarget).binding : undefined
   }
 
   #target(call: Call, binding: EffectiveBinding, isLocal: boolean): Target | "unreachable" | "gone" {
@@ -111,13 +112,9 @@ export class Targets {
     }
   }
 
-  /** Each falls back on the next. What stands for a target keeps its binding. */
+  /** Each falls back on the next. */
   #chain([first, ...rest]: readonly Target[]): Target {
-    if (rest.length === 0) return first!
-    const target = { ...first!, fallback: this.#chain(rest) }
-    const binding = this.#bindings.get(first!)
-    if (binding) this.#bindings.set(target, binding)
-    return target
+    return rest.length === 0 ? first! : { ...first!, fallback: this.#chain(rest) }
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Address } from "../kit/address.ts"
-import { concat, equalBytes, fromBase64, randomBytes, toBase64Url, toUtf8 } from "../kit/bytes.ts"
+import { concat, fromBase64, randomBytes, toBase64Url, toUtf8 } from "../kit/bytes.ts"
 import type { Hashes } from "../kit/crypto.ts"
 import { fromHex, toHex } from "../kit/hex.ts"
 import { Hmac } from "../kit/hmac.ts"
@@ -21,6 +21,7 @@ const OUT = 0
 const STREAM = 1
 const DATAGRAM_4 = 2
 const DATAGRAM_6 = 3
+const OUTWARD = Uint8Array.of(OUT)
 /** Added to the kind where the token is good in one dialog only. */
 const BOUND = 0x80
 
@@ -45,6 +46,7 @@ export class Tokens {
   readonly #hmac: Hmac
   readonly #edge: Uint8Array
   readonly #life: Uint8Array
+  #latestOut: { readonly callId: string; readonly text: string } | undefined
 
   constructor(
     settings: { readonly hashes: Hashes; readonly fabricKey: Uint8Array; readonly node: string },
@@ -56,7 +58,9 @@ export class Tokens {
   }
 
   out(callId: string): string {
-    return this.#sign(Uint8Array.of(OUT), callId)
+    // Both sides of a request may ask.
+    if (this.#latestOut?.callId !== callId) this.#latestOut = { callId, text: this.#sign(OUTWARD, callId) }
+    return this.#latestOut.text
   }
 
   /** A token for a flow of this node. Undefined where its addresses are no plain IP literals. */
@@ -72,13 +76,13 @@ export class Tokens {
 
   /** Undefined for what is forged, foreign, or of another dialog. `unbound`: good in any dialog. */
   read(text: string, callId: string): { readonly token: Token; readonly unbound: boolean } | undefined {
-    const bytes = text.length <= MAX_TEXT ? fromBase64(text) : undefined
-    if (bytes === undefined || bytes.length <= MAC_BYTES) return undefined
-    const payload = bytes.subarray(0, -MAC_BYTES)
-    const unbound = (payload[0]! & BOUND) === 0
-    const mac = this.#mac(payload, unbound ? "" : callId)
-    if (!equalBytes(mac, bytes.subarray(-MAC_BYTES))) return undefined
-    const token = decode(payload)
+    const bytes = text.length >= MIN_TEXT && text.length <= MAX_TEXT ? fromBase64(text) : undefined
+    if (bytes === undefined) return undefined
+    const length = bytes.length - MAC_BYTES
+    const unbound = (bytes[0]! & BOUND) === 0
+    const mac = this.#mac(bytes, length, unbound ? "" : callId)
+    if (mac[0] !== word(bytes, length) || mac[1] !== word(bytes, length + 4)) return undefined
+    const token = decode(bytes.subarray(0, length))
     return token && { token, unbound }
   }
 
@@ -96,15 +100,38 @@ export class Tokens {
   }
 
   #sign(payload: Uint8Array, callId: string | undefined): string {
-    const marked = Uint8Array.from(payload)
-    if (callId !== undefined) marked[0]! |= BOUND
-    return toBase64Url(concat(marked, this.#mac(marked, callId ?? "")))
+    const { length } = payload
+    const signed = new Uint8Array(length + MAC_BYTES)
+    signed.set(payload)
+    if (callId !== undefined) signed[0]! |= BOUND
+    const mac = this.#mac(signed, length, callId ?? "")
+    signed.set(number32(mac[0]!), length)
+    signed.set(number32(mac[1]!), length + 4)
+    return toBase64Url(signed)
   }
 
-  #mac(payload: Uint8Array, callId: string): Uint8Array {
-    return this.#hmac.of(LABEL, payload, toUtf8(callId)).subarray(0, MAC_BYTES)
+  /** The words of the HMAC of which a token carries two. The payload is the first `length` bytes. */
+  #mac(bytes: Uint8Array, length: number, callId: string): Int32Array {
+    const message = this.#hmac.scratch
+    const { written, read } = encoder.encodeInto(callId, message.subarray(LABEL.length + length, MAC_ROOM))
+    message.set(LABEL)
+    for (let at = 0; at < length; at++) message[LABEL.length + at] = bytes[at]!
+    if (read === callId.length) return this.#hmac.wordsOf(LABEL.length + length + written)
+    const mac = this.#hmac.of(LABEL, bytes.subarray(0, length), toUtf8(callId))
+    return Int32Array.of(word(mac, 0), word(mac, 4))
   }
 }
+
+const encoder = new TextEncoder()
+
+/** What the HMAC's own memory has room for beside the padding. */
+const MAC_ROOM = 192
+
+const word = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+
+/** The shortest is that of `out`: a byte. */
+const MIN_TEXT = Math.ceil((8 * (1 + MAC_BYTES)) / 6)
 
 /** The longest is that of an IPv6 datagram flow. */
 const MAX_TEXT = Math.ceil((8 * (1 + EDGE_BYTES + 36 + MAC_BYTES)) / 6)

@@ -1,5 +1,6 @@
 import { FormatError } from "../kit/errors.ts"
 import { LIMITS } from "../kit/limits.ts"
+import { Remembered } from "../kit/remembered.ts"
 import { isIn, isSpace, TOKEN, trimSpace } from "./characters.ts"
 import { Parameters, scanParameters } from "./parameters.ts"
 import { quote, quotedEnd, Scanner, unquote } from "./scanner.ts"
@@ -14,8 +15,20 @@ export interface NameAddress {
   readonly parameters: Parameters
 }
 
+/** Read before: From, To and Contact stand alike in all messages of a dialog. Routes do so in few. */
+const REMEMBERED_LENGTH = 128
+const remembered = new Remembered<NameAddress>(4_096)
+
 /** Throws FormatError. Does not look into the URI. */
 export function parseNameAddress(text: string): NameAddress {
+  const known = remembered.get(text)
+  if (known !== undefined) return known
+  const address = readNameAddress(text)
+  if (text.length <= REMEMBERED_LENGTH && !text.endsWith(";lr>")) remembered.set(text, address)
+  return address
+}
+
+function readNameAddress(text: string): NameAddress {
   const scanner = new Scanner(text)
   scanner.skipSpace()
   if (text.charCodeAt(scanner.at) === 0x22) {

@@ -1,5 +1,6 @@
 import { FormatError } from "../kit/errors.ts"
 import { ipBytes } from "../kit/ip.ts"
+import { Remembered } from "../kit/remembered.ts"
 import {
   ANY_URI,
   HOST,
@@ -42,25 +43,18 @@ export interface OtherUri {
 export type Uri = SipUri | OtherUri
 
 /**
- * URIs read before: the domain's own stands three times in every REGISTER, a phone's in all that it sends. Two
- * generations, so that forgetting costs nothing. Long ones are not worth the memory, and only strangers send them.
+ * URIs read before: the domain's own stands three times in every REGISTER, a phone's in all that it sends.
+ * Long ones are not worth the memory, and only strangers send them; routes are of one dialog each.
  */
-const REMEMBERED_URIS = 4_096
 const REMEMBERED_LENGTH = 128
-let recent = new Map<string, Uri>()
-let older = new Map<string, Uri>()
+const remembered = new Remembered<Uri>(4_096)
 
 /** Throws FormatError. */
 export function parseUri(text: string): Uri {
-  const known = recent.get(text) ?? older.get(text)
+  const known = remembered.get(text)
   if (known !== undefined) return known
   const uri = readUri(text)
-  if (text.length > REMEMBERED_LENGTH) return uri
-  if (recent.size >= REMEMBERED_URIS) {
-    older = recent
-    recent = new Map()
-  }
-  recent.set(text, uri)
+  if (text.length <= REMEMBERED_LENGTH && !text.endsWith(";lr")) remembered.set(text, uri)
   return uri
 }
 

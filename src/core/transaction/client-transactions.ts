@@ -1,5 +1,5 @@
 import { formatAddress } from "../kit/address.ts"
-import { Deadlines } from "../kit/deadlines.ts"
+import { type Appointed, Timetable } from "../kit/deadlines.ts"
 import { count } from "../kit/log.ts"
 import type { Instant } from "../kit/time.ts"
 import { cseqOf, topVia } from "../sip/fields.ts"
@@ -30,6 +30,7 @@ interface Client {
   cancel: "no" | "wanted" | "sent"
   /** Why its way is broken. */
   trouble: string | undefined
+  timer: Appointed<Client> | undefined
 }
 
 const ID = "client "
@@ -39,7 +40,7 @@ const CANCEL = "CANCEL "
 export class ClientTransactions {
   readonly #timers: SipTimers
   readonly #clients = new Map<string, Client>()
-  readonly #deadlines = new Deadlines<Client>()
+  readonly #timetable = new Timetable<Client>()
   /** Of those on reliable transports, by the way they went. */
   readonly #byWay = new Map<string, Set<Client>>()
   #unanswered = 0
@@ -49,7 +50,7 @@ export class ClientTransactions {
   }
 
   get deadline(): Instant {
-    return this.#deadlines.next
+    return this.#timetable.next
   }
 
   /** Those without a final response. */
@@ -107,7 +108,8 @@ export class ClientTransactions {
   }
 
   expire(now: Instant, out: LayerEffect[]): void {
-    for (let client = this.#deadlines.takeDue(now); client; client = this.#deadlines.takeDue(now)) {
+    for (let client = this.#timetable.takeDue(now); client; client = this.#timetable.takeDue(now)) {
+      client.timer = undefined
       this.#apply(client, client.machine.expire(now), out)
       this.#settle(client, now, out)
     }
@@ -133,6 +135,7 @@ export class ClientTransactions {
       progress: "calling",
       cancel: "no",
       trouble: undefined,
+      timer: undefined,
     }
     this.#clients.set(key, client)
     this.#unanswered++
@@ -173,7 +176,7 @@ export class ClientTransactions {
           this.#sendAgain(client, out)
           break
         case "pass":
-          if (isFinal(effect.response)) this.#answered(client)
+          if (isFinal(effect.response)) this.#answered(client, effect.response.status)
           if (client.method !== "CANCEL") out.push({ kind: "response", branch, response: effect.response })
           break
         case "finished": {
@@ -195,18 +198,18 @@ export class ClientTransactions {
   }
 
   /** From now on it only lingers, and holds no more than it must. */
-  #answered(client: Client): void {
+  #answered(client: Client, status: number): void {
     if (client.progress === "answered") return
     client.progress = "answered"
     client.request = undefined
     // A refused INVITE keeps its ACK.
-    if (client.machine instanceof NonInviteClient) client.bytes = undefined
+    if (client.machine instanceof NonInviteClient || status < 300) client.bytes = undefined
     this.#unanswered--
   }
 
   #remove(client: Client, hop: Hop): void {
     this.#clients.delete(client.key)
-    this.#deadlines.delete(client)
+    this.#timetable.drop(client.timer)
     if (client.progress !== "answered") this.#unanswered--
     if (!client.reliable) return
     const way = wayOf(hop)
@@ -217,7 +220,7 @@ export class ClientTransactions {
 
   #settle(client: Client, now: Instant, out: LayerEffect[]): void {
     while (client.machine.deadline <= now) this.#apply(client, client.machine.expire(now), out)
-    this.#deadlines.set(client, client.machine.deadline)
+    client.timer = this.#timetable.set(client, client.machine.deadline, client.timer)
   }
 }
 

@@ -1,4 +1,4 @@
-import { Deadlines } from "../kit/deadlines.ts"
+import { type Appointed, Timetable } from "../kit/deadlines.ts"
 import { InvariantError } from "../kit/errors.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { count, log } from "../kit/log.ts"
@@ -49,6 +49,7 @@ interface Server {
   saying: Said | undefined
   /** Tag of the To in the final response; RFC 2543 clients match their ACK by it. */
   toTag: string | undefined
+  timer: Appointed<Server> | undefined
 }
 
 const ID = "server "
@@ -59,7 +60,7 @@ export class ServerTransactions {
   readonly #random: Random
   readonly #servers = new Map<ServerKey, Server>()
   readonly #byMatch = new Map<string, Server>()
-  readonly #deadlines = new Deadlines<Server>()
+  readonly #timetable = new Timetable<Server>()
   #lastKey = 0
   #unanswered = 0
   #unansweredInvites = 0
@@ -70,7 +71,7 @@ export class ServerTransactions {
   }
 
   get deadline(): Instant {
-    return this.#deadlines.next
+    return this.#timetable.next
   }
 
   /** Those without a final response. */
@@ -140,7 +141,8 @@ export class ServerTransactions {
   }
 
   expire(now: Instant, out: LayerEffect[]): void {
-    for (let server = this.#deadlines.takeDue(now); server; server = this.#deadlines.takeDue(now)) {
+    for (let server = this.#timetable.takeDue(now); server; server = this.#timetable.takeDue(now)) {
+      server.timer = undefined
       this.#tell(server, server.machine.expire(now), now, out)
     }
   }
@@ -168,6 +170,7 @@ export class ServerTransactions {
       latest: undefined,
       saying: undefined,
       toTag: undefined,
+      timer: undefined,
     }
     this.#servers.set(server.key, server)
     this.#byMatch.set(match, server)
@@ -265,7 +268,7 @@ export class ServerTransactions {
   #remove(server: Server, out: LayerEffect[]): void {
     if (!this.#servers.delete(server.key)) return
     this.#byMatch.delete(server.match)
-    this.#deadlines.delete(server)
+    this.#timetable.drop(server.timer)
     if (server.request) {
       this.#unanswered--
       if (server.method === "INVITE") this.#unansweredInvites--
@@ -277,7 +280,7 @@ export class ServerTransactions {
   #settle(server: Server, now: Instant, out: LayerEffect[]): void {
     if (!this.#servers.has(server.key)) return
     if (server.machine.deadline <= now) this.#tell(server, server.machine.expire(now), now, out)
-    else this.#deadlines.set(server, server.machine.deadline)
+    else server.timer = this.#timetable.set(server, server.machine.deadline, server.timer)
   }
 }
 
