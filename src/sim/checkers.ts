@@ -1,8 +1,10 @@
+import { fromUtf8 } from "../core/kit/bytes.ts"
+import { toHex } from "../core/kit/hex.ts"
 import { type Instant, seconds } from "../core/kit/time.ts"
 import type { NodeAnswer, NodeCommand } from "../core/node/interface.ts"
 import { type DataModel, type StoredData, storedData } from "../core/reload/stored-data.ts"
 import type { StorageChange } from "../core/storage/change.ts"
-import { DEFAULT_KINDS } from "../core/storage/kinds.ts"
+import { DEFAULT_KINDS, SUBSCRIBER_INDEX } from "../core/storage/kinds.ts"
 import { decode } from "../core/wire/codec.ts"
 import type { Disk } from "./disk.ts"
 import type { SimHost } from "./sim-host.ts"
@@ -41,14 +43,7 @@ export function copiesComplaint(world: World): string | undefined {
 /** The same of any machines, by Node-ID. */
 export function copiesAmiss(all: readonly Keeper[], now: Instant): string | undefined {
   const disks = new Map(all.map((host) => [host, valuesOn(host, now)]))
-  const newest = new Map<string, Value>()
-  for (const disk of disks.values()) {
-    for (const [place, value] of disk) {
-      const best = newest.get(place)
-      if (best === undefined || value.data.storageTime > best.data.storageTime) newest.set(place, value)
-    }
-  }
-  for (const [place, { put, data }] of newest) {
+  for (const [place, { put, data }] of newestOn(disks.values())) {
     for (const holder of holdersOf(all, put.resource)) {
       const held = disks.get(holder)!.get(place)
       const what =
@@ -59,13 +54,25 @@ export function copiesAmiss(all: readonly Keeper[], now: Instant): string | unde
   return undefined
 }
 
-/** Every living node knows these users, and one of them lists these and no others. */
+function newestOn(disks: Iterable<ReadonlyMap<string, Value>>): ReadonlyMap<string, Value> {
+  const newest = new Map<string, Value>()
+  for (const disk of disks) {
+    for (const [place, value] of disk) {
+      const best = newest.get(place)
+      if (best === undefined || value.data.storageTime > best.data.storageTime) newest.set(place, value)
+    }
+  }
+  return newest
+}
+
+/**
+ * Every living node knows these users, and their index, as it is on the disks of the living, names these and no
+ * others. Reading it through a node takes a thousand questions, so only `listComplaint` does.
+ */
 export function usersComplaint(world: World, names: readonly string[]): string | undefined {
-  const expected = names.map((name) => `${name}@${world.domain}`).sort()
-  const listed = world.command(world.pick(living(world)), { kind: "list-users" })
-  if (listed.kind !== "users") return `the users cannot be listed: ${JSON.stringify(listed)}`
-  if ([...listed.names].sort().join() !== expected.join())
-    return `${listed.names.length} users are listed of ${names.length}`
+  const listed = namesOnDisks(world)
+  if (listed.join() !== aorsOf(world, names).join())
+    return `the index has ${listed.length} users, not ${names.length}: ${listed.join()}`
   for (const name of names) {
     for (const [host, found] of lookUpEverywhere(world, name)) {
       if (found.kind !== "found") return `${host.host} cannot look ${name} up: ${JSON.stringify(found)}`
@@ -73,6 +80,15 @@ export function usersComplaint(world: World, names: readonly string[]): string |
     }
   }
   return undefined
+}
+
+/** One of the living nodes lists these users and no others. */
+export function listComplaint(world: World, names: readonly string[]): string | undefined {
+  const listed = world.command(world.pick(living(world)), { kind: "list-users" })
+  if (listed.kind !== "users") return `the users cannot be listed: ${JSON.stringify(listed)}`
+  return [...listed.names].sort().join() === aorsOf(world, names).join()
+    ? undefined
+    : `${listed.names.length} users are listed of ${names.length}`
 }
 
 /** Through every living node the user is found at these Contacts and no others. */
@@ -99,6 +115,18 @@ export function ringsComplaint(world: World): string | undefined {
     if (twice !== undefined) return `the phone ${phone.host} rings twice for ${twice}`
   }
   return undefined
+}
+
+const aorsOf = (world: World, names: readonly string[]): readonly string[] =>
+  names.map((name) => `${name}@${world.domain}`).sort()
+
+/** What the index of users says in the newest version that anybody living has of each of its entries. */
+function namesOnDisks(world: World): readonly string[] {
+  const names: string[] = []
+  for (const { put, data } of newestOn(living(world).map((host) => valuesOn(host, world.now))).values())
+    if (put.kindId === SUBSCRIBER_INDEX.id && data.value.model === "dictionary" && data.value.exists)
+      names.push(fromUtf8(data.value.key) ?? toHex(data.value.key))
+  return names.sort()
 }
 
 /** Nodes that live, by Node-ID. */

@@ -5,6 +5,7 @@ export { after, type Duration, type Instant, milliseconds, minutes, seconds } fr
 export {
   bindingsComplaint,
   copiesComplaint,
+  listComplaint,
   living,
   ringComplaint,
   ringsComplaint,
@@ -24,6 +25,7 @@ export {
   outcome,
   phoneOf,
   register,
+  reInvite,
   talk,
   userNames,
 } from "./telephony.ts"

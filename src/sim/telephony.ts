@@ -83,6 +83,15 @@ export function hangUp(world: World, call: Call, by: "caller" | "callee" = "call
   return there?.by === "them" ? undefined : `${call.id}: the other end has not heard the BYE of the ${by}`
 }
 
+/** One end sends a re-INVITE; its final status, 408 where none came. */
+export function reInvite(world: World, call: Call, by: "caller" | "callee" = "caller"): number {
+  const phone = call[by]
+  const seen = eventsOf(phone, "re-invited", call).length
+  phone.tell({ kind: "re-invite", call: call.id })
+  world.runUntil(() => eventsOf(phone, "re-invited", call).length > seen, PATIENCE)
+  return eventsOf(phone, "re-invited", call)[seen]?.status ?? 408
+}
+
 /** Lets time pass until nothing is amiss any more; throws what still is after `patience`. */
 export function eventually(
   world: World,
