@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import { type Duration, milliseconds, seconds } from "../../src/core/kit/time.ts"
-import { ringComplaint, ringsComplaint, usersComplaint } from "../../src/sim/checkers.ts"
+import { copiesComplaint, ringComplaint, ringsComplaint, usersComplaint } from "../../src/sim/checkers.ts"
 import { scenario } from "../../src/sim/scenario.ts"
 import type { SimPhone } from "../../src/sim/sim-phone.ts"
 import {
@@ -18,7 +18,7 @@ import type { World } from "../../src/sim/world.ts"
 
 scenario(
   "nodes join and leave under calls: no call fails and none is lost",
-  { nodes: 4, seeds: 6 },
+  { nodes: 4, seeds: 2 },
   (world) => {
     eventually(world, () => ringComplaint(world))
     const names = userNames(8)
@@ -39,6 +39,33 @@ scenario(
     for (const call of calls) assert.equal(outcome(world, call), 200, `${call.id} fails`)
     for (const call of calls) assert.equal(hangUp(world, call, world.pick(["caller", "callee"])), undefined)
     assert.equal(ringsComplaint(world), undefined)
+    assert.equal(usersComplaint(world, names), undefined)
+  },
+)
+
+scenario(
+  "a node joins and one is killed every 2 s under calls: no call is lost that was answered",
+  { nodes: 5, seeds: 20 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const names = userNames(4)
+    addUsers(world, world.pick(world.hosts), names)
+    const [first, second] = world.hosts
+    const phones = names.map((name, index) => phoneOf(world, index % 2 === 0 ? first! : second!, name))
+    for (const phone of phones) assert.equal(register(world, phone), 200)
+    const calls = callAllTheTime(world, phones, seconds(12), milliseconds(250))
+    for (let round = 0; round < 6; round++) {
+      const others = world.alive.filter((host) => host !== first && host !== second)
+      world.pick(others).crash(world.pick(["reset", "silent"]))
+      world.join()
+      world.run(seconds(2))
+    }
+    const answered = calls.filter((call) => outcome(world, call) === 200)
+    assert.ok(answered.length > 0)
+    for (const call of answered)
+      assert.equal(hangUp(world, call, world.pick(["caller", "callee"])), undefined)
+    assert.equal(ringsComplaint(world), undefined)
+    eventually(world, () => ringComplaint(world) ?? copiesComplaint(world))
     assert.equal(usersComplaint(world, names), undefined)
   },
 )

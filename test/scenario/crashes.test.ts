@@ -1,17 +1,11 @@
 import assert from "node:assert/strict"
-import { seconds } from "../../src/core/kit/time.ts"
-import {
-  bindingsComplaint,
-  copiesComplaint,
-  ringComplaint,
-  ringsComplaint,
-  usersComplaint,
-} from "../../src/sim/checkers.ts"
+import { after, milliseconds, seconds } from "../../src/core/kit/time.ts"
+import { copiesComplaint, ringComplaint, usersComplaint } from "../../src/sim/checkers.ts"
 import { scenario } from "../../src/sim/scenario.ts"
 import type { SimHost } from "../../src/sim/sim-host.ts"
-import type { SimPhone } from "../../src/sim/sim-phone.ts"
-import { addUsers, eventually, hangUp, phoneOf, register, talk, userNames } from "../../src/sim/telephony.ts"
+import { addUsers, eventually, phoneOf, register, talk, userNames } from "../../src/sim/telephony.ts"
 import type { World } from "../../src/sim/world.ts"
+import { expectFound, expectTalk } from "../support/farm-tales.ts"
 
 for (const how of ["reset", "silent"] as const) {
   const title = how === "reset" ? "processes" : "machines"
@@ -61,16 +55,20 @@ scenario("a phone on plain UDP stays reachable when its node dies", { nodes: 5, 
 })
 
 scenario(
-  "a node that freezes is left alone, and is a node again when it thaws",
-  { nodes: 5, seeds: 4 },
+  "a node that freezes for ten seconds is left alone in 4 s, and is a node again when it thaws",
+  { nodes: 4, seeds: 20 },
   (world) => {
     const { alice, bob, edge } = farmWithTwo(world, "UDP")
     edge.freeze()
-    world.run(seconds(3))
-    bob.use(world.pick(world.hosts.filter((host) => host !== edge)))
+    const thawsAt = after(world.now, seconds(10))
+    world.run(seconds(4))
+    const others = world.hosts.filter((host) => host !== edge)
+    for (const { host, node } of others)
+      assert.ok(!node.status(world.now).nodes.some(({ node: id }) => id === edge.nodeId), host)
+    bob.use(world.pick(others))
     expectTalk(world, alice, bob)
-    addUsers(world, world.pick(world.hosts.filter((host) => host !== edge)), ["carol"])
-    world.run(seconds(world.below(40)))
+    addUsers(world, world.pick(others), ["carol"])
+    world.run(milliseconds(thawsAt - world.now))
     edge.thaw()
     eventually(world, () => ringComplaint(world) ?? copiesComplaint(world))
     assert.equal(usersComplaint(world, ["alice", "bob", "carol"]), undefined)
@@ -92,16 +90,4 @@ function farmWithTwo(world: World, transport: "UDP" | "TCP") {
   const bob = phoneOf(world, edge, "bob", { transport })
   assert.equal(register(world, bob), 200)
   return { alice, bob, edge }
-}
-
-function expectFound(world: World, phone: SimPhone): void {
-  const { contacts } = phone.last("registered")!
-  assert.equal(bindingsComplaint(world, phone.agent.settings.user, contacts), undefined)
-}
-
-function expectTalk(world: World, caller: SimPhone, callee: SimPhone): void {
-  const call = talk(world, caller, callee)
-  if (typeof call === "number") assert.fail(`the call is answered by ${call}`)
-  assert.equal(hangUp(world, call, world.pick(["caller", "callee"])), undefined)
-  assert.equal(ringsComplaint(world), undefined)
 }

@@ -33,9 +33,9 @@ for (const [title, survivor] of [
 ] as const) {
   scenario(
     `${title} of a complete record die at once: after 3 s every phone is reached from every survivor`,
-    { nodes: 6, seeds: 7 },
+    { nodes: 5, seeds: 7 },
     (world) => {
-      const { names, phones } = furnish(world, 6)
+      const { names, phones } = furnish(world, 5)
       const holders = holdersOfSomething(world)
       killAtOnce(
         world,
@@ -53,10 +53,10 @@ for (const [title, survivor] of [
 
 scenario(
   "half of a farm dies at once: nobody is lost of whom a copy lived, and fresh nodes make all complete in 30 s",
-  { nodes: 8, seeds: 20 },
+  { nodes: 6, seeds: 20 },
   (world) => {
-    const { names, phones } = furnish(world, 12)
-    const victims = world.shuffle(world.hosts).slice(0, 4)
+    const { names, phones } = furnish(world, 8)
+    const victims = world.shuffle(world.hosts).slice(0, 3)
     const doomed = doomedWith(world, victims)
     killAtOnce(world, victims)
     world.run(seconds(8))
@@ -76,7 +76,7 @@ scenario(
 )
 
 scenario("the first node dies for good: everything goes on without it", { nodes: 4, seeds: 20 }, (world) => {
-  const { names, phones } = furnish(world, 6)
+  const { names, phones } = furnish(world, 3)
   killAtOnce(world, [world.hosts[0]!])
   world.run(seconds(4))
   const late = userNames(2, "late")
