@@ -11,7 +11,7 @@ for (const how of ["reset", "silent"] as const) {
   const title = how === "reset" ? "processes" : "machines"
   scenario(
     `${title} that die one at a time lose no user and no registration`,
-    { nodes: 7, seeds: 4 },
+    { nodes: 7, seeds: 2 },
     (world) => {
       eventually(world, () => ringComplaint(world))
       const names = userNames(10)

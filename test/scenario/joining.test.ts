@@ -28,7 +28,7 @@ scenario("users added at any node are known at every one", { nodes: 16, seeds: 3
 
 scenario(
   "phones of any node call those of any other, and both ends may hang up",
-  { nodes: 12, seeds: 4 },
+  { nodes: 12, seeds: 2 },
   (world) => {
     eventually(world, () => ringComplaint(world))
     phonesCallAcrossNodes(world, 10)

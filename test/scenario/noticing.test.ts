@@ -8,7 +8,7 @@ import { addUsers, eventually, userNames } from "../../src/sim/telephony.ts"
 
 scenario(
   "a peer whose connections are reset is off all routes in 100 ms",
-  { nodes: 12, seeds: 4 },
+  { nodes: 12, seeds: 2 },
   (world) => {
     eventually(world, () => ringComplaint(world))
     const [victim] = world.shuffle(world.hosts)
@@ -21,7 +21,7 @@ scenario(
 
 scenario(
   "a peer that falls silent is off the routes of all in 3 s, in a small farm",
-  { nodes: 10, seeds: 4 },
+  { nodes: 10, seeds: 2 },
   (world) => {
     eventually(world, () => ringComplaint(world))
     world.run(seconds(2))
@@ -35,7 +35,7 @@ scenario(
 
 scenario(
   "whatever is asked in the moment in which two peers fall silent is answered in 3 s",
-  { nodes: 12, seeds: 4 },
+  { nodes: 12, seeds: 2 },
   (world) => {
     eventually(world, () => ringComplaint(world))
     const names = userNames(40)

@@ -12,7 +12,7 @@ const LONG_AGO = seconds(40)
 
 scenario(
   "nobody is told that a user does not exist because a holder is slow and those before the last joins have let go",
-  { nodes: 5, seeds: 6 },
+  { nodes: 5, seeds: 3 },
   (world) => {
     eventually(world, () => ringComplaint(world))
     const names = userNames(100)
@@ -27,7 +27,7 @@ scenario(
 
 scenario(
   "nobody is told that a user does not exist because those who know of it are slow to tell a node that was away",
-  { nodes: 5, seeds: 6 },
+  { nodes: 5, seeds: 3 },
   (world) => {
     eventually(world, () => ringComplaint(world))
     const [away, ...others] = world.hosts
@@ -45,7 +45,7 @@ scenario(
 
 scenario(
   "a node that is cut off from all others says of no user that he does not exist, unless it held his record",
-  { nodes: 7, seeds: 6 },
+  { nodes: 7, seeds: 3 },
   (world) => {
     eventually(world, () => ringComplaint(world))
     const names = userNames(40)
@@ -66,7 +66,7 @@ scenario(
 
 scenario(
   "a node that was away and has asked for a user knows his other phones as well, and not only that he exists",
-  { nodes: 5, seeds: 6 },
+  { nodes: 5, seeds: 3 },
   (world) => {
     eventually(world, () => ringComplaint(world))
     const [away, ...others] = world.hosts

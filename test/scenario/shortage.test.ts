@@ -7,7 +7,7 @@ import type { World } from "../../src/sim/world.ts"
 
 scenario(
   "records count as short as long as a holder lacks them, also after a node came and went",
-  { nodes: 6, seeds: 6 },
+  { nodes: 6, seeds: 3 },
   (world) => {
     eventually(world, () => ringComplaint(world))
     addUsers(world, world.pick(world.hosts), userNames(40))

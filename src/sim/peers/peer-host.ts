@@ -6,7 +6,7 @@ import type { Duration, Instant } from "../../core/kit/time.ts"
 import type { NodeInput } from "../../core/node/interface.ts"
 import type { Overlay, OverlayEffect, OverlayInput, Ticket } from "../../core/overlay/interface.ts"
 import type { ResourceId } from "../../core/reload/header.ts"
-import { SUBSCRIBER } from "../../core/storage/kinds.ts"
+import { SUBSCRIBER, SUBSCRIBER_INDEX } from "../../core/storage/kinds.ts"
 import type { Agenda } from "../agenda.ts"
 import { Disk } from "../disk.ts"
 import { Drive } from "../drive.ts"
@@ -160,18 +160,25 @@ export class PeerHost implements Station {
     this.#drive.tell({ kind: "leave" })
   }
 
-  /** Writes a text there, or with `undefined` removes what is there. */
-  store(name: string, text: string | undefined, done: (result: StoreResult) => void): void {
-    const exists = text !== undefined
-    const value = { model: "single", exists, value: toUtf8(text ?? "") } as const
-    const values = [{ kind: SUBSCRIBER.id, value, lifetime: LIFETIME }]
+  /**
+   * Writes a text there, or with `undefined` removes what is there. With `key` it is one entry of a dictionary, which
+   * stands at the same place beside the text.
+   */
+  store(name: string, text: string | undefined, done: (result: StoreResult) => void, key?: string): void {
+    const data = { exists: text !== undefined, value: toUtf8(text ?? "") }
+    const value =
+      key === undefined
+        ? ({ model: "single", ...data } as const)
+        : ({ model: "dictionary", key: toUtf8(key), ...data } as const)
+    const values = [{ kind: kindOf(key), value, lifetime: LIFETIME }]
     const ticket = this.#ask((answer) => answer.kind === "stored" && done(answer.result))
     this.#drive.tell({ kind: "store", ticket, resource: this.resource(name), values })
   }
 
-  fetch(name: string, done: (result: FetchResult) => void): void {
+  /** The text there; with `key` the entries of the dictionary. */
+  fetch(name: string, done: (result: FetchResult) => void, key?: string): void {
     const ticket = this.#ask((answer) => answer.kind === "fetched" && done(answer.result))
-    const wanted = [{ kind: SUBSCRIBER.id }]
+    const wanted = [{ kind: kindOf(key) }]
     this.#drive.tell({ kind: "fetch", ticket, resource: this.resource(name), wanted })
   }
 
@@ -258,12 +265,18 @@ export class PeerHost implements Station {
   }
 }
 
-/** What is stored there: a text, or undefined for nothing; an Error where the question failed. */
-export function textIn(result: FetchResult): string | undefined | Error {
+/** What is stored there, at `key` or as the only text; undefined for nothing, an Error where the question failed. */
+export function textIn(result: FetchResult, key?: string): string | undefined | Error {
   if (result.kind === "failed") return new Error(`${result.error}: ${result.cause}`)
-  const [value] = result.values.get(SUBSCRIBER.id) ?? []
-  return value?.data.value.exists ? fromUtf8(value.data.value.value) : undefined
+  for (const { data } of result.values.get(kindOf(key)) ?? []) {
+    const { value } = data
+    if (value.model === "dictionary" && fromUtf8(value.key) !== key) continue
+    if (value.model !== "array" && value.exists) return fromUtf8(value.value)
+  }
+  return undefined
 }
+
+const kindOf = (key: string | undefined) => (key === undefined ? SUBSCRIBER.id : SUBSCRIBER_INDEX.id)
 
 /** A message of the fabric ends in its signature, which tells one run from another. */
 function describe(input: OverlayInput): string {

@@ -1,12 +1,17 @@
 import type { Hashes } from "../../core/kit/crypto.ts"
-import { type Duration, milliseconds, seconds } from "../../core/kit/time.ts"
+import { after, type Duration, milliseconds, seconds } from "../../core/kit/time.ts"
 import { createOverlay } from "../../core/overlay/overlay.ts"
 import { DEFAULT_KINDS } from "../../core/storage/kinds.ts"
 import type { Climate } from "../conditions.ts"
 import { siteOf } from "../latency.ts"
 import { Scene } from "../scene.ts"
 import { RELOAD_PORT } from "../sim-ports.ts"
+import { chordComplaint, ringAmiss } from "./peer-checkers.ts"
 import { PeerHost, type PeerSurroundings } from "./peer-host.ts"
+
+/** In how large a wave peers join a ring that grows. */
+const MOST_IN_WAVE = 16
+const STEP = milliseconds(250)
 
 export interface PeerConditions extends Climate {
   readonly peers: number
@@ -64,6 +69,16 @@ export class PeerWorld extends Scene {
     return peer
   }
 
+  /** As many more join, some at a time, until all are one ring: half the work of joining all at one instant. */
+  grow(count: number): void {
+    for (let left = count; left > 0; ) {
+      const wave = Math.min(left, Math.max(4, Math.ceil(this.peers.length / 2)), MOST_IN_WAVE)
+      for (let i = 0; i < wave; i++) this.join()
+      left -= wave
+      waitUntilWhole(this, seconds(60))
+    }
+  }
+
   /** Begins again, with what is on its disk. */
   restart(peer: PeerHost): void {
     peer.start(this.contacts())
@@ -90,4 +105,15 @@ export class PeerWorld extends Scene {
   contacts(): readonly PeerHost[] {
     return this.shuffle(this.alive).slice(0, 3)
   }
+}
+
+/** Lets time pass until the ring is whole and right; throws what is amiss after `patience`. */
+export function waitUntilWhole(world: PeerWorld, patience: Duration): void {
+  const end = after(world.now, patience)
+  for (let amiss = ringAmiss(world); amiss !== undefined; amiss = ringAmiss(world)) {
+    if (world.now >= end) throw new Error(`after ${patience} ms ${amiss}`)
+    world.run(STEP)
+  }
+  const complaint = chordComplaint(world)
+  if (complaint !== undefined) throw new Error(complaint)
 }

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { openSslHashes } from "../../src/sim/hashes.ts"
+import type { Story } from "../../src/sim/hunt/story.ts"
+import { play } from "../../src/sim/hunt/tell.ts"
+
+/** Stories that once went wrong, made small, each by what ought to be. `npm run hunt` finds more. */
+const FOUND: readonly (Story & { readonly title: string })[] = [
+  {
+    title: "what a full disk did not take is not called complete, and is there once the disk has room",
+    seed: 2,
+    peers: 2,
+    fullMeshLimit: 256,
+    steps: [
+      { do: "full-disk", who: 54, seconds: 6 },
+      { do: "write", who: 18, name: "n2", text: "w24" },
+      { do: "wait", seconds: 1 },
+    ],
+  },
+  ...[4, 256].map((fullMeshLimit) => ({
+    title: `a removal that a dead peer has missed stays a removal when it comes back, limit ${fullMeshLimit}`,
+    seed: 1,
+    peers: 4,
+    fullMeshLimit,
+    steps: [
+      { do: "write", who: 1, name: "n1", text: "a" },
+      { do: "wait", seconds: 1 },
+      { do: "crash", who: [1], how: "silent", torn: 0 },
+      { do: "wait", seconds: 5 },
+      { do: "write", who: 1, name: "n1" },
+      { do: "wait", seconds: 2 },
+      { do: "restart", who: 0, disk: "kept" },
+      { do: "wait", seconds: 3 },
+      { do: "read", who: 2, name: "n1" },
+      { do: "wait", seconds: 1 },
+    ] as const,
+  })),
+]
+
+for (const { title, ...story } of FOUND)
+  test(`found once: ${title}`, () => assert.equal(play(story, openSslHashes), undefined))
