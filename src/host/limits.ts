@@ -40,6 +40,8 @@ export const HOST_LIMITS = {
     bufferBytes: 4_194_304,
     /** Handed to the kernel's queue but not yet sent; beyond, sends fail. */
     unsentBytes: 16_777_216,
+    /** Senders whose flow is remembered. */
+    flows: 65_536,
   },
   enrolment: { bodyBytes: 1_048_576, headerBytes: 16_384, timeout: seconds(10), connections: 64 },
   dns: { timeout: seconds(2), questions: 1_024, records: 64 },

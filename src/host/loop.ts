@@ -20,6 +20,7 @@ export class Loop<Input, Effect> {
   readonly #settings: LoopSettings<Input, Effect>
   #waiting: Input[] = []
   #state: "held" | "idle" | "working" | "stopped" = "held"
+  #isTimerPlanned = false
   #wake: { readonly at: Instant; readonly cancel: () => void } | undefined
 
   constructor(settings: LoopSettings<Input, Effect>) {
@@ -34,8 +35,13 @@ export class Loop<Input, Effect> {
 
   input(input: Input): void {
     if (this.#state === "stopped") return
-    this.#waiting.push(input)
-    if (this.#state === "idle") this.#work()
+    if (this.#state !== "idle") this.#waiting.push(input)
+    else this.#work(false, input)
+  }
+
+  /** Whether an input is handled, and all that follows from it done, before `input` returns. */
+  get isIdle(): boolean {
+    return this.#state === "idle"
   }
 
   /** No input is handled and no timer fires from now on. */
@@ -47,11 +53,12 @@ export class Loop<Input, Effect> {
   }
 
   /** Handles all that waits; before that what is due, where the timer came for it. */
-  #work(isDue = false): void {
+  #work(isDue = false, first?: Input): void {
     const { machine, clock } = this.#settings
     this.#state = "working"
     try {
       if (isDue) this.#performAll(machine.expire(clock()))
+      if (first !== undefined) this.#performAll(machine.handle(first, clock()))
       while (this.#waiting.length > 0) {
         const inputs = this.#waiting
         this.#waiting = []
@@ -59,7 +66,7 @@ export class Loop<Input, Effect> {
       }
       if (!this.#isStopped()) {
         this.#state = "idle"
-        this.#setTimer(machine.deadline)
+        if (!this.#isTimerPlanned) this.#planTimer()
       }
     } catch (fault) {
       // The machine may be half changed: going on would make a wrong node of a dead one.
@@ -78,6 +85,15 @@ export class Loop<Input, Effect> {
   /** A method, since `stop` may have come from within and the compiler cannot know. */
   #isStopped(): boolean {
     return this.#state === "stopped"
+  }
+
+  /** Once for all inputs of one callback: in a batch of datagrams each would ask for the deadline, and move the timer. */
+  #planTimer(): void {
+    this.#isTimerPlanned = true
+    queueMicrotask(() => {
+      this.#isTimerPlanned = false
+      if (this.#state === "idle") this.#setTimer(this.#settings.machine.deadline)
+    })
   }
 
   #setTimer(deadline: Instant): void {

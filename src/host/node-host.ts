@@ -68,7 +68,7 @@ class Host implements NodeHost {
     const { store, changes, loss } = await this.#openRecords(bootstrap.length > 0)
     try {
       this.node.restore(changes)
-      const ports = await openPorts(settings, systemClock, (input) => this.#loop.input(input))
+      const ports = await openPorts(settings, systemClock, this.#loop)
       const recovery = loss?.state === "fetching" ? this.#recover(loss) : undefined
       this.#running = { store, recovery, peers, dns: createDns(settings.nameServers), ports }
       this.#loop.begin({

@@ -32,15 +32,19 @@ export interface Ports {
   close(): Promise<void>
 }
 
+/** Whoever drives the node. */
+export interface Driver {
+  input(input: NodeInput): void
+  /** Whether an input is done with when `input` returns: then its bytes may be a window on a packet. */
+  readonly isIdle: boolean
+}
+
 /**
  * Binds every port, or throws `PortTakenError` or `ListenError` and binds none. What comes in goes
- * to `input` at once, also before this has returned.
+ * to `driver` at once, also before this has returned.
  */
-export async function openPorts(
-  settings: HostSettings,
-  clock: Clock,
-  input: (input: NodeInput) => void,
-): Promise<Ports> {
+export async function openPorts(settings: HostSettings, clock: Clock, driver: Driver): Promise<Ports> {
+  const input = (input: NodeInput) => driver.input(input)
   const keyLog = openKeyLog(settings.keyLog, settings.log)
   const trust = createFabricTrust(settings.fabricTls, openSslCryptography(), clock, settings.badNodes)
   const dialler = createFabricDialler(settings.fabricTls, trust, keyLog)
@@ -75,7 +79,7 @@ export async function openPorts(
     await Promise.all(opened.map((port) => port.close()))
   }
   try {
-    const plain = await openSip(settings, streams, sip, refused("sip"))
+    const plain = await openSip(settings, streams, sip, driver, refused("sip"))
     keep(plain.datagrams)
     keep(plain.tcp)
     const sips = keep(
@@ -124,23 +128,35 @@ function openSip(
   settings: HostSettings,
   streams: SipStreams,
   messages: Turns<NodeInput>,
+  driver: Driver,
   refused: (cause: string, remote: Address, detail: string) => void,
 ): Promise<SipPorts> {
   let local: Address = { host: settings.host, port: settings.ports.sip }
+  let flows = new Map<Address, Flow>()
+  const flowOf = (remote: Address): Flow => {
+    const known = flows.get(remote)
+    if (known !== undefined) return known
+    const flow: Flow = { transport: "UDP", local, remote, connection: undefined, node: undefined }
+    if (flows.size >= HOST_LIMITS.datagrams.flows) flows = new Map()
+    flows.set(remote, flow)
+    return flow
+  }
   return openSipPorts({
     bind: local,
     udp: settings.udp ?? "auto",
-    datagram: (bytes, remote) => {
+    datagram: (bytes, remote, room) => {
       if (messages.waiting >= HOST_LIMITS.turns.waiting)
         return settings.count(count("host_datagrams_dropped_total"))
-      const flow: Flow = { transport: "UDP", local, remote, connection: undefined, node: undefined }
-      // Copied: it may have to wait until the node has done what it is at.
+      const flow = flowOf(remote)
+      if (driver.isIdle && messages.mayDo()) return driver.input({ kind: "received", flow, bytes, room })
+      // Copied: it has to wait until the node has done what it is at.
       messages.do({ kind: "received", flow, bytes: new Uint8Array(bytes) })
     },
     connection: (socket, remote) => streams.accept(socket, "TCP", remote, undefined),
     refused,
   }).then((ports) => {
     local = ports.datagrams.local
+    flows.clear() // Of what has come before the port was known.
     return ports
   })
 }

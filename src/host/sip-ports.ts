@@ -3,13 +3,12 @@ import type { Address } from "../core/kit/address.ts"
 import { type Acceptor, openAcceptor } from "./acceptor.ts"
 import { HOST_LIMITS } from "./limits.ts"
 import { PortTakenError } from "./listen.ts"
-import { type DatagramTransport, openDatagrams, type WantedWay } from "./udp.ts"
+import { type DatagramSettings, type DatagramTransport, openDatagrams, type WantedWay } from "./udp.ts"
 
 export interface SipPortSettings {
   readonly bind: Address
   readonly udp: WantedWay
-  /** The bytes are valid until it returns. */
-  readonly datagram: (bytes: Uint8Array, from: Address) => void
+  readonly datagram: DatagramSettings["received"]
   readonly connection: (socket: Socket, remote: Address) => void
   readonly refused: (cause: string, remote: Address, detail: string) => void
 }

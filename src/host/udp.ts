@@ -3,7 +3,7 @@ import { openPlainDatagrams } from "./udp/plain.ts"
 import { loadSocketCalls } from "./udp/socket-calls.ts"
 import type { DatagramSettings, DatagramTransport } from "./udp/transport.ts"
 
-export type { DatagramTransport, DatagramWay } from "./udp/transport.ts"
+export type { DatagramSettings, DatagramTransport, DatagramWay } from "./udp/transport.ts"
 
 /** `auto`: batched where the system and what is installed allow it. */
 export type WantedWay = "auto" | "plain"

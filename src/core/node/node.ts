@@ -1,6 +1,6 @@
 import type { Identity } from "../identity/certificate.ts"
 import { fromHex } from "../kit/hex.ts"
-import { type CountEffect, type LogEffect, log } from "../kit/log.ts"
+import { count, type LogEffect, log } from "../kit/log.ts"
 import { after, earliest, type Instant, NEVER } from "../kit/time.ts"
 import type { Overlay, OverlayEffect, OverlayInput, Ticket } from "../overlay/interface.ts"
 import { createOverlay } from "../overlay/overlay.ts"
@@ -179,14 +179,17 @@ class Node implements CarillonNode {
 
   /** Works off what has come up, in order, and gives out what the host has to do. */
   #finish(now: Instant): readonly NodeEffect[] {
-    for (let next = 0; next < this.#tasks.length; next++) this.#tasks[next]!()
-    this.#tasks = []
+    this.#workOff()
     this.#goOnDraining(now)
-    for (let next = 0; next < this.#tasks.length; next++) this.#tasks[next]!()
-    this.#tasks = []
+    this.#workOff()
     const output = this.#output
     this.#output = []
     return output
+  }
+
+  #workOff(): void {
+    for (let next = 0; next < this.#tasks.length; next++) this.#tasks[next]!()
+    if (this.#tasks.length > 0) this.#tasks = []
   }
 
   #tellSip(input: SipInput, now: Instant): void {
@@ -203,7 +206,7 @@ class Node implements CarillonNode {
         case "send":
           if (effect.hop.kind === "node")
             this.#tasks.push(() => this.#performHops(this.#hops.handle(effect), now))
-          else this.#output.push({ ...effect, hop: effect.hop })
+          else this.#output.push(effect as Extract<NodeEffect, { kind: "send" }>)
           break
         case "find-subscriber":
         case "find-bindings":
@@ -380,12 +383,7 @@ class Node implements CarillonNode {
     this.#health = health
     const cause = health.state === "unhealthy" ? health.cause : undefined
     const event: LogEffect = log(cause === undefined ? "info" : "error", `node.${health.state}`, { cause })
-    const change: CountEffect = {
-      kind: "count",
-      counter: "health_changes_total",
-      labels: { state: health.state },
-      by: 1,
-    }
+    const change = count("health_changes_total", { state: health.state })
     this.#output.push(event, change, { kind: "health", health })
   }
 

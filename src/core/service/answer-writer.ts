@@ -1,4 +1,5 @@
 import { toLatin1 } from "../kit/bytes.ts"
+import type { Room } from "../kit/room.ts"
 import { FIELD_NUMBER, FIELD_STRIDE, VALUE_END, VALUE_START } from "../sip/scan.ts"
 import type { Flow } from "../sip/transport.ts"
 import { CALL_ID, CSEQ, FROM, type Skeleton, TO, VIA } from "./skeleton.ts"
@@ -6,8 +7,8 @@ import { CALL_ID, CSEQ, FROM, type Skeleton, TO, VIA } from "./skeleton.ts"
 /** Answers are parts of such pieces of memory: one for each would cost as much as all the rest of it. */
 const SLAB_BYTES = 65_536
 
-/** Beside what the request has: status line, Contact, Date and the like. */
-const ROOM = 4_096
+/** Beside what the request has, Contact and Path twice: status line, challenges, Date and the like. */
+const ROOM = 2_048
 
 /** Of FNV-1a, and how long a tag is that is made with it. */
 const FNV_PRIME = 0x01000193
@@ -27,8 +28,14 @@ const REPEATED = Array.from({ length: 1 + Math.max(...NAMES.keys()) }, (_, numbe
 
 /** Writes an answer from the bytes of its request. RFC 3261 §8.2.6, in the way of `makeResponse` and `serializeMessage`. */
 export class AnswerWriter {
+  /** Lent for the next answer. */
+  room: Room | undefined
+  /** For answers where nothing is lent, one behind the other. */
   #slab = new Uint8Array(0)
-  #view = new DataView(this.#slab.buffer)
+  #slabAt = 0
+  /** What is being written to. */
+  #memory: Uint8Array = this.#slab
+  #view: DataView = new DataView(this.#slab.buffer)
   #start = 0
   #at = 0
   #from: DataView = new DataView(new ArrayBuffer(0))
@@ -38,10 +45,9 @@ export class AnswerWriter {
 
   /** Status line, then what the request's fields say, Via marked (RFC 3581 §4), To with `toTag` or one made of the request. */
   begin(status: string, bytes: Uint8Array, skeleton: Skeleton, flow: Flow, toTag: string | undefined): void {
-    if (this.#slab.length - this.#at < bytes.length + ROOM) this.#renew()
+    this.#findRoom(2 * bytes.length + ROOM)
     if (bytes.buffer !== this.#from.buffer) this.#from = new DataView(bytes.buffer)
     const offset = bytes.byteOffset
-    this.#start = this.#at
     this.text(status)
     const { fields, count } = skeleton.scan
     for (let place = 0; place < count * FIELD_STRIDE; place += FIELD_STRIDE) {
@@ -61,22 +67,23 @@ export class AnswerWriter {
     }
   }
 
-  /** Room for that many bytes that somebody else writes, which begin at `at` of `memory`. */
-  room(length: number): { readonly memory: Uint8Array; readonly at: number } {
+  /** Leaves out that many bytes, from `at` of `memory` on, which somebody else writes. */
+  leave(length: number): { readonly memory: Uint8Array; readonly at: number } {
     const at = this.#at
     this.#at += length
-    return { memory: this.#slab, at }
+    return { memory: this.#memory, at }
   }
 
   /** The whole answer, which is the caller's. */
   end(): Uint8Array {
-    return this.#slab.subarray(this.#start, this.#at)
+    if (this.#memory === this.#slab) this.#slabAt = this.#at
+    return this.#memory.subarray(this.#start, this.#at)
   }
 
   text(text: string): void {
-    const slab = this.#slab
+    const memory = this.#memory
     let at = this.#at
-    for (let index = 0; index < text.length; index++) slab[at++] = text.charCodeAt(index)
+    for (let index = 0; index < text.length; index++) memory[at++] = text.charCodeAt(index)
     this.#at = at
   }
 
@@ -84,19 +91,33 @@ export class AnswerWriter {
   number(value: number): void {
     let size = 1
     for (let rest = value; rest >= 10; rest = (rest / 10) | 0) size++
-    const slab = this.#slab
+    const memory = this.#memory
     let rest = value
     for (let at = this.#at + size - 1; at >= this.#at; at--) {
-      slab[at] = 48 + (rest % 10)
+      memory[at] = 48 + (rest % 10)
       rest = (rest / 10) | 0
     }
     this.#at += size
   }
 
-  #renew(): void {
-    this.#slab = new Uint8Array(SLAB_BYTES)
-    this.#view = new DataView(this.#slab.buffer)
-    this.#at = 0
+  #findRoom(length: number): void {
+    const { room } = this
+    if (room !== undefined && room.memory.length - room.at >= length) {
+      this.#use(room.memory, room.at)
+      return
+    }
+    if (this.#slab.length - this.#slabAt < length) {
+      this.#slab = new Uint8Array(SLAB_BYTES)
+      this.#slabAt = 0
+    }
+    this.#use(this.#slab, this.#slabAt)
+  }
+
+  #use(memory: Uint8Array, at: number): void {
+    this.#memory = memory
+    if (this.#view.buffer !== memory.buffer) this.#view = new DataView(memory.buffer)
+    this.#start = at
+    this.#at = at
   }
 
   /** Positions in the buffer that the request lies in. */
@@ -127,16 +148,14 @@ export class AnswerWriter {
   /** The Via as an answer has it. */
   viaText(bytes: Uint8Array, skeleton: Skeleton, flow: Flow): string {
     this.begin("", bytes, skeleton, flow, "")
-    const text = toLatin1(this.#slab.subarray(this.#viaStart, this.#viaEnd))
-    this.#at = this.#start
-    return text
+    return toLatin1(this.#memory.subarray(this.#viaStart, this.#viaEnd))
   }
 
   /** As `statelessTag` makes it, of the Via and the Call-ID: FNV-1a in seven letters and digits. */
   #statelessTag(bytes: Uint8Array, { scan }: Skeleton): void {
-    const slab = this.#slab
+    const memory = this.#memory
     let hash = 0x811c9dc5
-    for (let at = this.#viaStart; at < this.#viaEnd; at++) hash = Math.imul(hash ^ slab[at]!, FNV_PRIME)
+    for (let at = this.#viaStart; at < this.#viaEnd; at++) hash = Math.imul(hash ^ memory[at]!, FNV_PRIME)
     hash = Math.imul(hash ^ LF, FNV_PRIME)
     const place = scan.first(CALL_ID)
     const end = scan.fields[place + VALUE_END]!
@@ -145,7 +164,7 @@ export class AnswerWriter {
     let rest = hash >>> 0
     for (let at = this.#at + TAG_LENGTH - 1; at >= this.#at; at--) {
       const digit = rest % 36
-      slab[at] = digit < 10 ? 48 + digit : 87 + digit
+      memory[at] = digit < 10 ? 48 + digit : 87 + digit
       rest = Math.floor(rest / 36)
     }
     this.#at += TAG_LENGTH

@@ -19,7 +19,7 @@ import type { Call } from "./desk.ts"
 import type { Known, KnownShape } from "./known-registrations.ts"
 import { NONCE_LENGTH } from "./nonce.ts"
 import type { Registrar } from "./registrar.ts"
-import type { SipEffect, SipSettings } from "./sip-server-interface.ts"
+import type { SipEffect, SipInput, SipSettings } from "./sip-server-interface.ts"
 import { Skeleton } from "./skeleton.ts"
 
 export interface ShortcutParts {
@@ -46,6 +46,8 @@ const CHALLENGED = count("sip_refused_total", { status: "401" })
 const OK = "SIP/2.0 200 OK\r\n"
 const UNAUTHORIZED = "SIP/2.0 401 Unauthorized\r\n"
 const NO_BODY = "Content-Length: 0\r\n\r\n"
+
+type Received = Extract<SipInput, { kind: "received" }>
 
 interface KnownOptions {
   readonly b: number
@@ -83,8 +85,9 @@ export class Shortcuts {
   }
 
   /** Undefined: the general way has to judge it. */
-  answer(bytes: Uint8Array, flow: Flow, now: Instant): readonly SipEffect[] | undefined {
+  answer({ bytes, flow, room }: Received, now: Instant): readonly SipEffect[] | undefined {
     this.#bytes = undefined
+    this.#writer.room = room
     if (flow.node !== undefined || !this.#skeleton.read(bytes)) return undefined
     this.#bytes = bytes
     const { settings, pending } = this.#parts
@@ -190,7 +193,7 @@ export class Shortcuts {
     writer.begin(UNAUTHORIZED, bytes, this.#skeleton, flow, undefined)
     for (const { before, behind } of this.#challenges) {
       writer.text(before)
-      const { memory, at } = writer.room(NONCE_LENGTH)
+      const { memory, at } = writer.leave(NONCE_LENGTH)
       this.#parts.authentication.issueBytes(memory, at, now)
       writer.text(behind)
     }

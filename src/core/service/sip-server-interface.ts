@@ -2,6 +2,7 @@ import type { Hashes } from "../kit/crypto.ts"
 import type { CountEffect, LogEffect } from "../kit/log.ts"
 import type { Machine } from "../kit/machine.ts"
 import type { Random } from "../kit/random.ts"
+import type { Room } from "../kit/room.ts"
 import type { Duration } from "../kit/time.ts"
 import type { Flow, Hop, Listener } from "../sip/transport.ts"
 import type { StoreAnswer, StoreRequest, Ticket } from "./stores.ts"
@@ -31,8 +32,16 @@ export type DnsRecord =
   | { readonly type: "A" | "AAAA"; readonly address: string }
 
 export type SipInput =
-  /** One whole message: a datagram, or what the stream framing cut out. */
-  | { readonly kind: "received"; readonly flow: Flow; readonly bytes: Uint8Array }
+  /**
+   * One whole message: a datagram, or what the stream framing cut out. Nothing keeps its bytes. An answer may lie in
+   * `room`, where there is some: then it has to be sent before another message comes.
+   */
+  | {
+      readonly kind: "received"
+      readonly flow: Flow
+      readonly bytes: Uint8Array
+      readonly room?: Room | undefined
+    }
   | { readonly kind: "flow-closed"; readonly flow: Flow }
   /** The `send` of that id could not be carried out (no route, refused, reset, certificate). */
   | {

@@ -44,6 +44,8 @@ const CAPABILITIES: readonly HeaderField[] = [
   { name: "Supported", value: "path, outbound" },
 ]
 
+type Received = Extract<SipInput, { kind: "received" }>
+
 class Server implements SipServer, Desk {
   readonly #settings: SipSettings
   readonly #names: Names
@@ -128,7 +130,7 @@ class Server implements SipServer, Desk {
   handle(input: SipInput, now: Instant): readonly SipEffect[] {
     switch (input.kind) {
       case "received":
-        return this.#receive(input.bytes, input.flow, now)
+        return this.#receive(input, now)
       case "flow-closed":
         this.#flows.closed(input.flow)
         this.#registrar.flowClosed(input.flow, now)
@@ -194,9 +196,10 @@ class Server implements SipServer, Desk {
 
   // What comes in.
 
-  #receive(bytes: Uint8Array, flow: Flow, now: Instant): readonly SipEffect[] {
+  #receive(input: Received, now: Instant): readonly SipEffect[] {
+    const { bytes, flow } = input
     this.#flows.seen(flow)
-    const answered = this.#shortcuts.answer(bytes, flow, now)
+    const answered = this.#shortcuts.answer(input, now)
     if (answered !== undefined) return answered
     let message: SipMessage
     try {

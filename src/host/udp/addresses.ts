@@ -6,6 +6,9 @@ import { AF_INET, type BatchMemory } from "./batch-memory.ts"
 /** Beyond, all are forgotten: an office behind one NAT is thousands, and strangers can make up more. */
 const REMEMBERED = 65_536
 
+/** A power of two. */
+const LATE = 4_096
+
 /** Numbers a slot of `BatchMemory.names`. */
 const STRIDE = 8
 
@@ -22,6 +25,12 @@ export class AddressBook {
   readonly #interfaceName: (index: number) => string | undefined
   readonly #texts = new Map<number | string, Address>()
   readonly #numbers = new Map<string, Numbers | undefined>()
+  /** Senders of late, by a part of their address: where it is found here, no number has to be boxed for the map. IPv4 only. */
+  readonly #lateHosts = new Uint32Array(LATE)
+  readonly #latePorts = new Uint16Array(LATE)
+  readonly #late: (Address | undefined)[] = new Array<Address | undefined>(LATE).fill(undefined)
+  #lastHost = ""
+  #lastNumbers: Numbers | undefined
 
   constructor(
     family: number,
@@ -38,6 +47,24 @@ export class AddressBook {
     const { names } = memory
     const at = slot * STRIDE
     const port = names[at]! >>> 16
+    if (this.#family === AF_INET) return this.#readLate(memory, slot, names[at + 1]!, port)
+    return this.#recall(memory, slot, port)
+  }
+
+  #readLate(memory: BatchMemory, slot: number, host: number, port: number): Address {
+    const place = (host ^ (host >>> 16) ^ port) & (LATE - 1)
+    const late = this.#late[place]
+    if (late !== undefined && this.#lateHosts[place] === host && this.#latePorts[place] === port) return late
+    const address = this.#recall(memory, slot, port)
+    this.#lateHosts[place] = host
+    this.#latePorts[place] = port
+    this.#late[place] = address
+    return address
+  }
+
+  #recall(memory: BatchMemory, slot: number, port: number): Address {
+    const { names } = memory
+    const at = slot * STRIDE
     const key =
       this.#family === AF_INET
         ? names[at + 1]! * 65_536 + port
@@ -77,6 +104,13 @@ export class AddressBook {
   }
 
   #numbersOf(host: string): Numbers | undefined {
+    if (host === this.#lastHost) return this.#lastNumbers
+    this.#lastNumbers = this.#recallNumbers(host)
+    this.#lastHost = host
+    return this.#lastNumbers
+  }
+
+  #recallNumbers(host: string): Numbers | undefined {
     if (this.#numbers.has(host)) return this.#numbers.get(host)
     const numbers = this.#parse(host)
     if (this.#numbers.size >= REMEMBERED) this.#numbers.clear()

@@ -68,7 +68,8 @@ export class BatchedDatagrams implements DatagramTransport {
   /** Of the outgoing slots: whom to tell, and of which address. */
   readonly #senders: Failed[] = []
   readonly #targets: Address[] = []
-  #outBytes = 0
+  /** What is free of the outgoing memory. */
+  readonly #room: { readonly memory: Uint8Array; at: number }
   #isFlushPlanned = false
   #isTurnPlanned = false
   #isReceiving = false
@@ -91,6 +92,7 @@ export class BatchedDatagrams implements DatagramTransport {
     this.#book = new AddressBook(family, calls.interfaceIndex, interfaceName)
     this.#in = new BatchMemory(calls, family, RECEIVE_SLOTS, RECEIVE_SLOTS * SLOT_BYTES)
     this.#out = new BatchMemory(calls, family, SEND_SLOTS, SEND_BYTES)
+    this.#room = { memory: this.#out.data, at: 0 }
     for (let slot = 0; slot < RECEIVE_SLOTS; slot++) this.#in.place(slot, slot * SLOT_BYTES, SLOT_BYTES)
     this.#watch = calls.watch(fd, ({ writable }) => this.#wake(writable))
   }
@@ -105,13 +107,15 @@ export class BatchedDatagrams implements DatagramTransport {
     if (!isPort(to.port)) return tell(failed, noPort(to))
     if (bytes.length > SEND_BYTES)
       return tell(failed, socketFailure(systemError(-system.errno.EMSGSIZE, "send"), to))
-    if (this.#senders.length === SEND_SLOTS || this.#outBytes + bytes.length > SEND_BYTES) this.#flush()
+    if (this.#senders.length === SEND_SLOTS || this.#room.at + bytes.length > SEND_BYTES) this.#flush()
     if (this.#waiting.length > 0) return this.#queue({ bytes: bytes.slice(), to, failed })
     const slot = this.#senders.length
     if (!this.#book.write(this.#out, slot, to)) return tell(failed, unreachable(to, this.local))
-    this.#out.data.set(bytes, this.#outBytes)
-    this.#out.place(slot, this.#outBytes, bytes.length)
-    this.#outBytes += bytes.length
+    const room = this.#room
+    const isThere = bytes.buffer === room.memory.buffer && bytes.byteOffset === room.at
+    if (!isThere) room.memory.set(bytes, room.at)
+    this.#out.place(slot, room.at, bytes.length)
+    room.at += bytes.length
     this.#senders.push(failed)
     this.#targets.push(to)
     if (this.#isReceiving || this.#isFlushPlanned) return
@@ -162,7 +166,7 @@ export class BatchedDatagrams implements DatagramTransport {
     const bytes = this.#in.data.subarray(start, start + this.#in.lengthOf(slot))
     this.#in.reset(slot, this.#family)
     const from = this.#book.read(this.#in, slot)
-    if (!mayBeKeepAlive(bytes[0]) || !isKeepAlive(bytes)) return this.#received(bytes, from)
+    if (!mayBeKeepAlive(bytes[0]) || !isKeepAlive(bytes)) return this.#received(bytes, from, this.#room)
     const answer = answerKeepAlive(bytes, from)
     if (answer !== undefined) this.send(answer, from, () => undefined)
   }
@@ -194,7 +198,7 @@ export class BatchedDatagrams implements DatagramTransport {
     }
     this.#senders.length = 0
     this.#targets.length = 0
-    this.#outBytes = 0
+    this.#room.at = 0
   }
 
   #queue(datagram: Waiting): void {

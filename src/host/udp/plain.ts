@@ -40,6 +40,7 @@ class PlainDatagrams implements DatagramTransport {
   readonly way: DatagramWay
   readonly #socket: Socket
   readonly #isDual: boolean
+  readonly #senders = new Map<string, Address>()
 
   constructor(socket: Socket, local: Address, way: DatagramWay) {
     this.#socket = socket
@@ -60,10 +61,20 @@ class PlainDatagrams implements DatagramTransport {
   }
 
   take(bytes: Uint8Array, from: RemoteInfo, received: DatagramSettings["received"]): void {
-    const remote = { host: plainHost(from.address), port: from.port }
+    const remote = this.#remember(plainHost(from.address), from.port)
     if (!isKeepAlive(bytes)) return received(bytes, remote)
     const answer = answerKeepAlive(bytes, remote)
     if (answer !== undefined) this.send(answer, remote, () => undefined)
+  }
+
+  #remember(host: string, port: number): Address {
+    const key = `${host} ${port}`
+    const known = this.#senders.get(key)
+    if (known !== undefined) return known
+    const sender = { host, port }
+    if (this.#senders.size >= HOST_LIMITS.datagrams.flows) this.#senders.clear()
+    this.#senders.set(key, sender)
+    return sender
   }
 
   send(bytes: Uint8Array, to: Address, failed: (reason: string) => void): void {

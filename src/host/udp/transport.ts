@@ -1,4 +1,5 @@
 import type { Address } from "../../core/kit/address.ts"
+import type { Room } from "../../core/kit/room.ts"
 import { answerStunBinding, isStun } from "../../core/sip/stun.ts"
 import { isCrlfOnly } from "../sip-connection.ts"
 
@@ -25,9 +26,10 @@ export interface DatagramSettings {
   readonly bind: Address
   /**
    * One datagram that is no keep-alive: those are answered or dropped by the transport itself. The bytes
-   * are the receiver's until it returns, no longer: the next datagram may come into the same memory.
+   * are the receiver's until it returns, no longer: the next datagram may come into the same memory. The same sender is
+   * the same object, as long as it is remembered.
    */
-  readonly received: (bytes: Uint8Array, from: Address) => void
+  readonly received: (bytes: Uint8Array, from: Address, room?: Room) => void
   /** Several sockets share the port, and the kernel spreads what comes by who sent it (SO_REUSEPORT). */
   readonly sharedPort?: boolean
   /** Asked of the kernel for each direction, which may grant less. */
