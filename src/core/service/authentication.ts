@@ -113,6 +113,24 @@ export class Authentication {
     return this.#nonces.useJudged(count, now)
   }
 
+  /**
+   * Where the store would be asked who that is, asks it, and goes on with `then`, for which the answer is there. Undefined
+   * where it need not be asked, or would not be.
+   */
+  askFirst(
+    message: Uint8Array,
+    { nonceStart, nonceEnd }: CredentialScan,
+    { aor }: Known,
+    source: string,
+    now: Instant,
+    then: (now: Instant) => readonly SipEffect[],
+  ): readonly SipEffect[] | undefined {
+    if (this.#subscribers.recall(aor, now) !== undefined || this.#failures.isBarred(source, now))
+      return undefined
+    if (this.#nonces.judgeBytes(message, nonceStart, nonceEnd, now) !== "fresh") return undefined
+    return this.#subscribers.findFirst(aor, now, then)
+  }
+
   /** A nonce for a challenge, NONCE_LENGTH bytes of a message. */
   issueBytes(bytes: Uint8Array, start: number, now: Instant): void {
     this.#nonces.issueBytes(bytes, start, now)

@@ -22,12 +22,16 @@ import type { Registrar } from "./registrar.ts"
 import type { SipEffect, SipInput, SipSettings } from "./sip-server-interface.ts"
 import { Skeleton } from "./skeleton.ts"
 
+type Received = Extract<SipInput, { kind: "received" }>
+
 export interface ShortcutParts {
   readonly settings: SipSettings
   readonly authentication: Authentication
   readonly registrar: Registrar
   /** Requests taken and not finally answered. */
   readonly pending: () => number
+  /** Takes a message, by whichever way. */
+  readonly receive: (input: Received, now: Instant) => readonly SipEffect[]
   /** Header fields of the answer to an OPTIONS for the domain, each a line. */
   readonly capabilities: string
 }
@@ -46,8 +50,6 @@ const CHALLENGED = count("sip_refused_total", { status: "401" })
 const OK = "SIP/2.0 200 OK\r\n"
 const UNAUTHORIZED = "SIP/2.0 401 Unauthorized\r\n"
 const NO_BODY = "Content-Length: 0\r\n\r\n"
-
-type Received = Extract<SipInput, { kind: "received" }>
 
 interface KnownOptions {
   readonly b: number
@@ -205,7 +207,8 @@ export class Shortcuts {
     const { registrar, authentication } = this.#parts
     const { credentials, cseq, branchStart, branchEnd } = this.#skeleton
     if (!registrar.isRefresh(known, cseq, now)) return undefined
-    if (!authentication.provesAgain(bytes, credentials, known, flow.remote.host, now)) return undefined
+    if (!authentication.provesAgain(bytes, credentials, known, flow.remote.host, now))
+      return this.#askFirst(bytes, flow, known, now)
     registrar.refreshAgain(known, cseq, now)
     const { answered } = known
     answered.cseq = cseq
@@ -214,6 +217,20 @@ export class Shortcuts {
     answered.response = sumOf(bytes, credentials.responseStart, credentials.responseStart + 32)
     answered.at = now
     return [this.#accept(bytes, flow, known)]
+  }
+
+  /**
+   * Nobody is remembered for long: the store is asked who that is, and then the message is taken as if it came now, by
+   * whichever way. Not over a connection, which may have gone by then.
+   */
+  #askFirst(bytes: Uint8Array, flow: Flow, known: Known, now: Instant): readonly SipEffect[] | undefined {
+    if (flow.connection !== undefined) return undefined
+    const { authentication, receive } = this.#parts
+    const { credentials } = this.#skeleton
+    const copy = new Uint8Array(bytes)
+    return authentication.askFirst(bytes, credentials, known, flow.remote.host, now, (later) =>
+      receive({ kind: "received", flow, bytes: copy }, later),
+    )
   }
 
   #accept(bytes: Uint8Array, flow: Flow, known: Known): SipEffect {

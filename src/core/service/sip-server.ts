@@ -107,6 +107,7 @@ class Server implements SipServer, Desk {
       settings,
       authentication: this.#authentication,
       registrar: this.#registrar,
+      receive: (input, now) => this.#receive(input, now),
       pending: () => this.#proxy.statistics.pendingTransactions,
       capabilities: CAPABILITIES.map(({ name, value }) => `${name}: ${value}\r\n`).join(""),
     })

@@ -25,6 +25,8 @@ export class Subscribers {
   readonly #questions: Questions
   readonly #absent: Absent
   readonly #remembered = new Map<string, Remembered>()
+  /** What the store has said of a name, while that is being acted upon. */
+  #said: { readonly name: string; readonly found: FoundSubscriber | Unavailable } | undefined
 
   constructor(questions: Questions, absent: Absent) {
     this.#questions = questions
@@ -56,10 +58,31 @@ export class Subscribers {
     now: Instant,
     resume: (found: FoundSubscriber | Unavailable, now: Instant) => readonly SipEffect[],
   ): readonly SipEffect[] {
+    if (this.#said?.name === name) return resume(this.#said.found, now)
     return this.#questions.findSubscriber(name, now, (found, later) => {
       if (found.kind !== "unavailable") this.#remember(name, found, later)
       const resumed = resume(found, later)
       return found.kind === "absent" ? [...this.#absent(name, later), ...resumed] : resumed
+    })
+  }
+
+  /**
+   * Asks the store first: whatever `then` wants to know of that name is what the store has said. Undefined where it has
+   * said so already.
+   */
+  findFirst(
+    name: string,
+    now: Instant,
+    then: (now: Instant) => readonly SipEffect[],
+  ): readonly SipEffect[] | undefined {
+    if (this.#said?.name === name) return undefined
+    return this.find(name, now, (found, later) => {
+      this.#said = { name, found }
+      try {
+        return then(later)
+      } finally {
+        this.#said = undefined
+      }
     })
   }
 

@@ -1,5 +1,6 @@
 import type { Cryptography } from "../identity/certificate.ts"
 import type { NodeId } from "../identity/node-id.ts"
+import { equalBytes } from "../kit/bytes.ts"
 import { fromHex, toHex } from "../kit/hex.ts"
 import { type LogEffect, log } from "../kit/log.ts"
 import { type Machine, NOTHING } from "../kit/machine.ts"
@@ -10,7 +11,7 @@ import { SIP_BINDINGS, SUBSCRIBER } from "../storage/kinds.ts"
 import { decode, encode } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
 import { BindingEntryValue } from "./binding-values.ts"
-import { type FabricKey, unsealSubscriber } from "./subscriber-values.ts"
+import { type FabricKey, type Secrets, unsealSubscriber } from "./subscriber-values.ts"
 import { Tickets } from "./tickets.ts"
 
 /** What the overlay tells whoever asked it. */
@@ -34,11 +35,16 @@ export interface FabricStoresSettings {
  */
 export const REMOVAL_LIFETIME = 86_400
 
+/** Subscribers whose secrets are remembered beside the record that says them. */
+const REMEMBERED = 16_384
+
 /** The stores that SIP services ask for, over the overlay. DESIGN §5. */
 export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffect> {
   readonly deadline: Instant = NEVER
   readonly #settings: FabricStoresSettings
   readonly #tickets: Tickets<StoreRequest>
+  /** What sealed records say: the same ones are read again and again, and unsealing is most of what that costs. */
+  readonly #unsealed = new Map<string, { readonly sealed: Uint8Array; readonly secrets: Secrets }>()
 
   constructor(settings: FabricStoresSettings, owner: number) {
     this.#settings = settings
@@ -127,10 +133,17 @@ export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffe
     ]
   }
 
-  #unseal(name: string, value: VerifiedValue) {
+  #unseal(name: string, value: VerifiedValue): Secrets | string {
     const { cryptography, fabricKeys } = this.#settings
+    const sealed = value.data.value.value
+    const known = this.#unsealed.get(name)
+    if (known !== undefined && equalBytes(known.sealed, sealed)) return known.secrets
     try {
-      return unsealSubscriber(cryptography, fabricKeys(), name, value.data.value.value)
+      const secrets = unsealSubscriber(cryptography, fabricKeys(), name, sealed)
+      if (typeof secrets === "string") return secrets
+      if (this.#unsealed.size >= REMEMBERED) this.#unsealed.clear()
+      this.#unsealed.set(name, { sealed, secrets })
+      return secrets
     } catch (error) {
       if (error instanceof DecodeError) return error.message
       throw error

@@ -5,7 +5,7 @@ import { extensible, versioned } from "./versioned.ts"
 // The value of Kind SUBSCRIBER: digest secrets, which the peers that store them cannot read.
 
 /** Secrets of one user, HA1 in hexadecimal. RFC 7616 §3.4.2. */
-type Secrets = Value<typeof Secrets>
+export type Secrets = Value<typeof Secrets>
 const Secrets = versioned(1, extensible(u16, struct({ md5: text(u8), sha256: text(u8) })))
 
 /** `epoch` names the fabric key that `sealed` is sealed with. */
