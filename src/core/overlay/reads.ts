@@ -4,6 +4,8 @@ import { after, type Instant, milliseconds, NO_TIME, seconds } from "../kit/time
 import type { ResourceId } from "../reload/header.ts"
 import { type FetchAns, type FetchReq, storedData, storedDataList } from "../reload/stored-data.ts"
 import { type FetchOutcome, refusal } from "../storage/outcome.ts"
+import { toNumber, toPoint } from "../topology/chord/circle.ts"
+import { gapsOfExcursion } from "../topology/chord/detours.ts"
 import { decode, encode } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
 import type { Fabric } from "./fabric.ts"
@@ -20,6 +22,10 @@ const UNSURE = seconds(10)
 const SECOND_OPINION = milliseconds(1_000)
 /** An unanswered read is put to another holder. */
 const HEDGE = milliseconds(250)
+/** In a wide ring, where an answer has more hops to come and the holders are not known: how soon, and how often. */
+const WIDE_HEDGE = seconds(1)
+const WIDE_HEDGES_APART = milliseconds(500)
+const WIDE_PATIENCE = seconds(3)
 /** Too few of those who may have it have answered. Whoever asks, asks again. */
 const UNKNOWN = refusal("Error_Not_Found", "the record is not here, and its other holders do not answer")
 /** Nobody waits longer for a read. */
@@ -48,6 +54,9 @@ interface Read {
   hedges: number
   readonly hedged: Set<NodeId>
   readonly opinions: { readonly answer: FetchAns; readonly received: Received | undefined }[]
+  /** How often it was put, and how often to a place further on: each time another way is taken. */
+  attempts: number
+  excursions: number
 }
 
 /** Reads of records: our own, and those that others put to us. RFC 6940 §7.4.2. */
@@ -129,8 +138,11 @@ export class Reads {
       hedges: 0,
       hedged: new Set(),
       opinions: [],
+      attempts: 0,
+      excursions: 0,
     }
     this.#attempt(read)
+    if (!read.isDone) this.#fabric.in(WIDE_HEDGE, () => this.#askFurther(read))
   }
 
   #attempt(read: Read): void {
@@ -145,9 +157,10 @@ export class Reads {
         const answers = [{ answer: outcome.answer, received: undefined }]
         this.#finish(read, { kind: "found", answers, path })
       })
+    const { resource } = read.request
     const hedge = this.#fabric.in(HEDGE, () => this.#hedge(read))
     this.#requests.ask({
-      to: { kind: "resource", resource: read.request.resource },
+      to: { kind: "resource", resource, tried: read.attempts++ },
       body: { kind: "fetch-req", ...read.request },
       done: (reply) => {
         this.#fabric.schedule.cancel(hedge)
@@ -193,8 +206,8 @@ export class Reads {
    */
   #hedge(read: Read): void {
     const { topology, storage, self, now } = this.#fabric
-    if (read.isDone) return
     const { resource } = read.request
+    if (read.isDone || !topology.knowsHolders(resource, COPIES)) return
     const [, ...copies] = topology.holders(resource, COPIES)
     const old = this.#newcomers.oldHolders(resource)
     const others = copies.filter((node) => old.includes(node))
@@ -220,6 +233,38 @@ export class Reads {
       })
     }
     this.#weigh(read)
+  }
+
+  /**
+   * The same where the holders are not known, in a wide ring: the question goes to a place a little further on. Whoever is
+   * responsible there is one of the holders, perhaps, and the way there passes over other peers in the end. That it has nothing
+   * means nothing; what two say counts as above.
+   */
+  #askFurther(read: Read): void {
+    const { topology, now } = this.#fabric
+    if (read.isDone || now >= after(read.askedAt, GIVEN_UP)) return
+    this.#fabric.in(WIDE_HEDGES_APART, () => this.#askFurther(read))
+    if (topology.knowsHolders(read.request.resource, COPIES)) return
+    const known = read.opinions[0]?.received?.node
+    const count = read.excursions++
+    // One holder has answered: behind it stands another, perhaps; or it is the last, and others stand before it.
+    const resource =
+      known !== undefined && count % 2 === 0
+        ? toPoint(toNumber(known) + 1n)
+        : topology.beyond(read.request.resource, gapsOfExcursion(count))
+    this.#requests.ask({
+      to: { kind: "resource", resource, tried: read.excursions },
+      body: { kind: "fetch-req", ...read.request },
+      patience: WIDE_PATIENCE,
+      done: (reply) => {
+        if (read.isDone || reply.kind !== "answered" || reply.received.body.kind !== "fetch-ans") return
+        const { received } = reply
+        const isKnown = read.opinions.some((opinion) => opinion.received?.node === received.node)
+        if (isKnown || this.#signed(reply.received.body).length === 0) return
+        read.opinions.push({ answer: reply.received.body, received })
+        this.#weigh(read)
+      },
+    })
   }
 
   #weigh(read: Read): void {

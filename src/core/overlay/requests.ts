@@ -16,7 +16,13 @@ export type Target =
   /** `via`: the peer that named it, where there is no link to it. RFC 6940 §10.6. */
   | { readonly kind: "node"; readonly node: NodeId; readonly via?: NodeId | undefined }
   /** `via`: any peer of the ring, for a node that is not part of it. */
-  | { readonly kind: "resource"; readonly resource: ResourceId; readonly via?: NodeId | undefined }
+  | {
+      readonly kind: "resource"
+      readonly resource: ResourceId
+      readonly via?: NodeId | undefined
+      /** So many of the ways there have been tried before. */
+      readonly tried?: number | undefined
+    }
 
 export type Reply =
   | {
@@ -54,6 +60,8 @@ interface Outstanding {
   readonly until: Instant
   hop: NodeId | undefined
   sends: number
+  /** How often nothing came of it: each time another way is taken. */
+  detours: number
   /** How often its hop was lost: the ring is changing, and the next hop may not know it yet. */
   losses: number
   timer: Appointment | undefined
@@ -68,8 +76,8 @@ const UNSETTLED = milliseconds(250)
 const NAMES = new Map(Object.entries(ErrorCode).map(([name, code]) => [code as number, name as ErrorName]))
 
 /**
- * Requests of ours that wait for an answer. RFC 6940 §6.2.1: sent again with the same transaction id, and
- * at once another way where the link that took them is lost. The signature covers no route, so each is
+ * Requests of ours that wait for an answer. RFC 6940 §6.2.1: sent again with the same transaction id, by another way
+ * where the ring is wide, and at once where the link that took them is lost. The signature covers no route, so each is
  * signed once.
  */
 export class Requests {
@@ -106,6 +114,7 @@ export class Requests {
       until: after(this.#fabric.now, patience),
       hop: undefined,
       sends: 0,
+      detours: question.to.kind === "resource" ? (question.to.tried ?? 0) : 0,
       losses: 0,
       timer: undefined,
     }
@@ -123,7 +132,10 @@ export class Requests {
       const cause = `${node} answered ${outstanding.question.body.kind} with ${error}`
       return this.#finish(outstanding, { kind: "refused", error, cause, info: body.info, by: node })
     }
-    if (!this.#mayAnswer(node, outstanding.question.to)) return this.#fabric.refuse("implausible-answer")
+    if (!this.#mayAnswer(node, outstanding.question.to)) {
+      this.#fabric.refuse("implausible-answer")
+      return this.#timedOut(outstanding)
+    }
     const took = (this.#fabric.now - outstanding.askedAt) as Duration
     this.#finish(outstanding, { kind: "answered", received, hops: received.header.via.length + 1, took })
   }
@@ -165,7 +177,7 @@ export class Requests {
   #send(outstanding: Outstanding): void {
     if (this.#isOurs(outstanding.question.to)) return this.#finish(outstanding, { kind: "ours" })
     this.#leaveHop(outstanding)
-    const route = this.#route(outstanding.question.to)
+    const route = this.#route(outstanding.question.to, outstanding.detours)
     if (route) {
       if (outstanding.losses === 0) outstanding.sends++
       this.#takeHop(outstanding, route.hop.node)
@@ -194,18 +206,24 @@ export class Requests {
   }
 
   #timedOut(outstanding: Outstanding): void {
-    if (this.#fabric.now < outstanding.until && outstanding.sends < SENDS) return this.#send(outstanding)
+    if (this.#fabric.now < outstanding.until && outstanding.sends < SENDS) {
+      if (outstanding.sends > 0) outstanding.detours++
+      return this.#send(outstanding)
+    }
     const cause = outstanding.sends === 0 ? "there is no link that leads there" : "nobody answers"
     this.#finish(outstanding, { kind: "lost", cause })
   }
 
-  #route(to: Target): { readonly destination: readonly Destination[]; readonly hop: Link } | undefined {
+  #route(
+    to: Target,
+    detours: number,
+  ): { readonly destination: readonly Destination[]; readonly hop: Link } | undefined {
     const end: Destination =
       to.kind === "node" ? { kind: "node", node: to.node } : { kind: "resource", resource: to.resource }
     const direct = to.kind === "node" ? this.#links.to(to.node) : undefined
     if (direct) return { destination: [end], hop: direct }
     const { topology } = this.#fabric
-    const next = to.via ?? topology.nextHop(to.kind === "node" ? to.node : to.resource)
+    const next = to.via ?? this.#nextHop(to.kind === "node" ? to.node : to.resource, detours)
     const hop = next === undefined ? undefined : this.#links.to(next)
     if (hop === undefined) return undefined
     // Where the next peer is the responsible one in our eyes, it is named: one hop in a farm. §6.2.1.
@@ -214,10 +232,19 @@ export class Requests {
     return { destination: isNamed ? [{ kind: "node", node: hop.node }, end] : [end], hop }
   }
 
+  /** Where a way has brought no answer, the next one: somebody on it may not pass on what it should. */
+  #nextHop(target: NodeId | ResourceId, detours: number): NodeId | undefined {
+    const { topology } = this.#fabric
+    if (detours === 0) return topology.nextHop(target)
+    const ways = topology.ways(target, detours + 1)
+    return ways[detours % Math.max(1, ways.length)]
+  }
+
   /** The addressed node itself; for a Resource-ID one that is no farther from it than those we know. §6.3.4. */
   #mayAnswer(node: NodeId, to: Target): boolean {
     if (to.kind === "node") return node === to.node
     if (to.via !== undefined) return true
+    if (!this.#fabric.topology.isPlausible(to.resource, node)) return false
     const farthest = this.#fabric.topology.holders(to.resource, 3).at(-1)
     return (
       farthest === undefined ||

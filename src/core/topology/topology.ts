@@ -41,6 +41,17 @@ export type TopologyEffect<Body, Id = NodeId, Spot = ResourceId> =
 export interface Topology<Body> extends Machine<TopologyInput<Body>, TopologyEffect<Body>> {
   /** The peer to pass a message for `target` to, or undefined where it has arrived, or cannot go on. */
   nextHop(target: NodeId | ResourceId): NodeId | undefined
+  /**
+   * The next hop first, then other peers that a message for `target` may be passed to where that way brings no answer. In a
+   * full mesh there is one way.
+   */
+  ways(target: NodeId | ResourceId, count: number): readonly NodeId[]
+  /** A place so many mean gaps between peers further: one of the next holders is likely to be responsible for it. */
+  beyond(target: ResourceId, gaps: number): ResourceId
+  /** Whether `peer` stands near enough to answer for `target`, as far as can be told from here. RFC 6940 §6.3.4, §13.6. */
+  isPlausible(target: ResourceId, peer: NodeId): boolean
+  /** Whether `holders` names those that the whole ring would name: where the target lies among our neighbors, or in a mesh. */
+  knowsHolders(target: ResourceId, count: number): boolean
   /** The peer known as responsible for `target`: exact in a full mesh. Ourselves included. */
   responsible(target: ResourceId): NodeId
   /**

@@ -95,6 +95,22 @@ export class IdSpace implements Ring<number, number> {
     return way[0]! * 2 ** 21 + (way[1]! >>> 11)
   }
 
+  /** Of a place no more is known than between which ids it lies: it counts as the one after. */
+  wayFrom(from: number, to: number): number {
+    return this.way(Math.ceil(from) % this.size, to)
+  }
+
+  /** Counted from the id before. */
+  further(from: number, way: number): number {
+    const start = ((Math.floor(from) + this.size) % this.size) * WORDS
+    const point = this.#point
+    for (let i = 0; i < WORDS; i++) point[i] = this.#words[start + i]!
+    const low = point[1]! + (way % 2 ** 21) * 2 ** 11
+    point[1] = low % WORD
+    point[0] = (point[0]! + Math.floor(way / 2 ** 21) + Math.floor(low / WORD)) % WORD
+    return this.#firstAt(point) - 0.5
+  }
+
   /** The distance clockwise. */
   #measure(from: number, to: number): Uint32Array {
     const way = this.#way

@@ -124,6 +124,25 @@ test("a tenth that dies at once is mourned within a minute", () => {
   assert.ok(result.lookups.wrong === 0)
 })
 
+test("where one peer in ten drops or misroutes messages, look-ups go round it: nine in ten are right, not two in three", () => {
+  const { lookups, unaided } = play({ fault: { kind: "liars", share: 0.1, lies: ["drop", "misroute"] } })
+  assert.equal(lookups.wrong, 0)
+  assert.ok(lookups.answered > 0.9 * lookups.total, `${lookups.answered} of ${lookups.total}`)
+  assert.ok(
+    unaided!.answered < 0.8 * lookups.total,
+    `${unaided!.answered} of ${lookups.total} without remedies`,
+  )
+})
+
+test("who answers for a place far away is not believed", () => {
+  const { lookups, unaided } = play({ fault: { kind: "liars", share: 0.1, lies: ["usurp"] } })
+  assert.ok(
+    unaided!.wrong > 0.1 * lookups.total,
+    `${unaided!.wrong} of ${lookups.total} are deceived without remedies`,
+  )
+  assert.ok(lookups.wrong < 0.01 * lookups.total, `${lookups.wrong} of ${lookups.total}`)
+})
+
 test("one seed is one run, another seed another", () => {
   const [one, again, other] = [play({}), play({}), play({ seed: 2 })]
   assert.equal(one.log, again.log)

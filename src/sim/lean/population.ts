@@ -7,6 +7,7 @@ import { EventQueue } from "./event-queue.ts"
 import { detectionTime, FEW_LINKS, missedAfter } from "./failure-model.ts"
 import type { IdSpace } from "./id-space.ts"
 import type { Latency } from "./latency.ts"
+import type { Liars } from "./liars.ts"
 import { Post } from "./post.ts"
 import { Roster } from "./roster.ts"
 import { SharedState } from "./shared-state.ts"
@@ -55,6 +56,8 @@ export class Population {
   readonly post = new Post()
   readonly roster: Roster
   now = 0 as Instant
+  /** Peers that do not pass on what they should, where there are such. */
+  liars: Liars | undefined
   events!: PopulationEvents
   readonly #queue = new EventQueue()
   readonly #plannedAt: Float64Array

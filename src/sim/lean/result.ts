@@ -22,6 +22,8 @@ export interface SimulationResult {
     readonly displaced: number
     readonly milliseconds: Summary
   }
+  /** The same questions without remedies against liars; null where nobody lies. */
+  readonly unaided: { readonly answered: number; readonly failed: number; readonly wrong: number } | null
   /** Of the ring, by peer. */
   readonly share: { readonly maxOverMean: number; readonly gini: number }
   readonly table: Summary
@@ -80,6 +82,13 @@ export function measure(
       displaced: lookups.displaced,
       milliseconds: summarize(lookups.times),
     },
+    unaided: world.unaided
+      ? {
+          answered: world.unaided.answered,
+          failed: world.unaided.asked - world.unaided.answered,
+          wrong: world.unaided.wrong,
+        }
+      : null,
     share: {
       maxOverMean: (shares.reduce((a, b) => Math.max(a, b), 0) * ring.length) / 2 ** 53,
       gini: gini(shares),
@@ -95,9 +104,10 @@ export function measure(
     records: {
       total: records.spots.length,
       lost: records.lost,
-      expectedLost: options.fault
-        ? null
-        : expectedLosses(records.spots.length, rate, repairs.mean, options.minutes * 60),
+      expectedLost:
+        options.fault && options.fault.kind !== "liars"
+          ? null
+          : expectedLosses(records.spots.length, rate, repairs.mean, options.minutes * 60),
       repairSeconds: repairs,
     },
     eventsPerSecond,

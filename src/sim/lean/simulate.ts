@@ -3,6 +3,7 @@ import { type Instant, minutes, seconds } from "../../core/kit/time.ts"
 import { layTables } from "./first-tables.ts"
 import { IdSpace } from "./id-space.ts"
 import { Latency, type LatencyName } from "./latency.ts"
+import { Liars, type Lie } from "./liars.ts"
 import { Lives } from "./lives.ts"
 import { Lookups } from "./lookups.ts"
 import { Population } from "./population.ts"
@@ -10,8 +11,14 @@ import { LeanRecords } from "./records.ts"
 import { measure, type SimulationResult } from "./result.ts"
 import { LeanAttaching } from "./travel.ts"
 
-/** Peers that die in silence at one instant, half-way through: a part of all, or one of three sites. */
-export type Fault = { readonly kind: "crash"; readonly share: number } | { readonly kind: "site" }
+/**
+ * Peers that die in silence at one instant, half-way through: a part of all, or one of three sites; or a part that lies from
+ * the beginning.
+ */
+export type Fault =
+  | { readonly kind: "crash"; readonly share: number }
+  | { readonly kind: "site" }
+  | { readonly kind: "liars"; readonly share: number; readonly lies: readonly Lie[] }
 
 export interface SimulationOptions {
   readonly peers: number
@@ -52,10 +59,18 @@ export class LeanWorld {
   readonly records: LeanRecords
   readonly lives: Lives
   readonly lookups: Lookups
+  /** The same questions, put as if nobody lied; only where somebody does. */
+  readonly unaided: Lookups | undefined
   readonly #fresh: Uint32Array
   #taken = 0
 
-  constructor(seed: number, latency: LatencyName, records: number, space: IdSpace | number) {
+  constructor(
+    seed: number,
+    latency: LatencyName,
+    records: number,
+    space: IdSpace | number,
+    fault?: Fault | undefined,
+  ) {
     this.random = new SeededRandom(seed)
     const ids = typeof space === "number" ? IdSpace.draw(space, this.random) : space
     this.population = new Population({
@@ -68,7 +83,11 @@ export class LeanWorld {
     this.attaching = new LeanAttaching(this.population)
     this.records = new LeanRecords(this.population, records)
     this.lives = new Lives(this.population, this.attaching, this.records)
-    this.lookups = new Lookups(this.population, this.records)
+    if (fault?.kind === "liars")
+      this.population.liars = new Liars(ids.size, fault.share, fault.lies, new SeededRandom(seed + 0.5))
+    const { liars } = this.population
+    this.lookups = new Lookups(this.population, this.records, liars)
+    this.unaided = liars && new Lookups(this.population, this.records, liars, false)
     this.population.events = {
       wanted: (rank, peer, via) => this.attaching.want(rank, peer, via),
       sought: (rank, target) => this.attaching.seek(rank, target),
@@ -107,12 +126,18 @@ export function* simulate(options: SimulationOptions): Generator<Stage, Simulati
   const { peers, seed, latency } = options
   const time = minutes(options.minutes)
   const changes = expectedChanges(options)
-  const world = new LeanWorld(seed, latency, Math.min(MOST_RECORDS, 2 * peers), peers + changes)
+  const world = new LeanWorld(
+    seed,
+    latency,
+    Math.min(MOST_RECORDS, 2 * peers),
+    peers + changes,
+    options.fault,
+  )
   for (const done of world.begin(peers)) yield { stage: "tables", done }
   planLookups(world, options.lookups, time)
   if (options.churn !== undefined) churn(world, options, time)
   else turnOver(world, options, changes, time)
-  if (options.fault) strike(world, options.fault, time / 2)
+  if (options.fault && options.fault.kind !== "liars") strike(world, options.fault, time / 2)
   const begin = performance.now()
   const events = world.population.post.events
   for (let slice = 1; slice <= SLICES; slice++) {
@@ -131,8 +156,13 @@ function expectedChanges({ peers, churn, minutes }: SimulationOptions): number {
   return Math.ceil(mean + 8 * Math.sqrt(mean) + 8)
 }
 
-function planLookups({ population, lookups }: LeanWorld, count: number, time: number): void {
-  for (let i = 0; i < count; i++) population.in((time * (i + 0.5)) / count, () => lookups.ask())
+function planLookups({ population, lookups, unaided }: LeanWorld, count: number, time: number): void {
+  const ask = () => {
+    const [origin, record] = [lookups.anyPeer(), lookups.anyRecord()]
+    lookups.ask(origin, record)
+    unaided?.ask(origin, record)
+  }
+  for (let i = 0; i < count; i++) population.in((time * (i + 0.5)) / count, ask)
 }
 
 function turnOver(world: LeanWorld, { crashShare }: SimulationOptions, changes: number, time: number): void {
@@ -168,7 +198,11 @@ function anyPeer({ population: { roster }, random }: LeanWorld): number {
   return roster.peer(Math.floor(roster.count * random.next()))
 }
 
-function strike({ population, lives, random }: LeanWorld, fault: Fault, at: number): void {
+function strike(
+  { population, lives, random }: LeanWorld,
+  fault: Exclude<Fault, { kind: "liars" }>,
+  at: number,
+): void {
   const { roster, latency } = population
   population.in(at, () => {
     for (const rank of roster.ring()) {

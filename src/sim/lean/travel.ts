@@ -10,6 +10,8 @@ export interface Journey {
   readonly path: number[]
   readonly arrived: (journey: Journey) => void
   readonly lost: () => void
+  /** A peer on the way answers what is not its own. */
+  readonly lied?: (by: number) => void
 }
 
 const TTL = 100
@@ -32,7 +34,23 @@ export function travel(population: Population, journey: Journey): void {
     return isThere ? journey.arrived(journey) : journey.lost()
   }
   if (journey.path.length >= TTL) return journey.lost()
-  step(population, journey, next)
+  const lie = journey.path.length === 0 ? undefined : population.liars?.of(journey.at)
+  switch (lie) {
+    case "drop":
+      return journey.lost()
+    case "misroute":
+      return step(population, journey, anyLinked(population, journey.at))
+    case "usurp":
+      return journey.lied === undefined ? journey.lost() : journey.lied(journey.at)
+    default:
+      step(population, journey, next)
+  }
+}
+
+function anyLinked({ state, random }: Population, rank: number): number {
+  state.sit(rank)
+  const all = state.linked()
+  return all[Math.floor(all.length * random.next())]!
 }
 
 export function step(population: Population, journey: Journey, next: number): void {

@@ -35,8 +35,8 @@ export interface PeerSettings {
   readonly create: () => Overlay
 }
 
-/** What a peer does to the bytes that it sends over a link, where it does not do as it should. */
-export type Liar = (peer: PeerHost, link: number, bytes: Uint8Array) => readonly Uint8Array[]
+/** What a peer that does not do as it should makes of what comes in over a link, before it obeys. */
+export type Liar = (peer: PeerHost, bytes: Uint8Array) => readonly Uint8Array[]
 
 const LIFETIME = 86_400
 
@@ -202,9 +202,12 @@ export class PeerHost implements Station {
 
   #heard(input: NodeInput): void {
     switch (input.kind) {
+      case "link-received":
+        for (const bytes of this.liar && this.alive ? this.liar(this, input.bytes) : [input.bytes])
+          this.#drive.tell({ ...input, bytes })
+        return
       case "link-opened":
       case "link-failed":
-      case "link-received":
       case "link-closed":
         this.#drive.tell(input)
     }
@@ -241,11 +244,8 @@ export class PeerHost implements Station {
   }
 
   #send(link: number, bytes: Uint8Array): void {
-    const pieces = this.liar === undefined ? [bytes] : this.liar(this, link, bytes)
-    for (const piece of pieces) {
-      this.#sent++
-      this.ports.sendOnLink(link, piece)
-    }
+    this.#sent++
+    this.ports.sendOnLink(link, bytes)
   }
 
   #answered(ticket: Ticket, effect: OverlayEffect): void {

@@ -31,7 +31,7 @@ export function addSim(parent: Command, { terminal }: Stage): void {
     .option("--crashes <percent>", "of the peers that go, those that die in silence", "50")
     .option(
       "--fault <what>",
-      "half-way, at one instant: crash:PERCENT of all peers, or site (with --latency sites)",
+      "half-way, at one instant: crash:PERCENT of all peers, or site (with --latency sites); or all the time, liars:PERCENT that drop or misroute what they should pass on, usurpers:PERCENT that answer it themselves",
     )
     .option("--json", "print the facts as one line of JSON")
     .option("--svg <file>", "draw the ring and the curves")

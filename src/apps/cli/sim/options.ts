@@ -55,8 +55,17 @@ function readMinutes(text: string): number {
 function readFault(text: string, latency: LatencyName): Fault {
   const [, percent] = /^crash:(\d{1,2})$/.exec(text) ?? []
   if (percent !== undefined && Number(percent) > 0) return { kind: "crash", share: Number(percent) / 100 }
+  const [, who, part] = /^(liars|usurpers):(\d{1,2})$/.exec(text) ?? []
+  if (part !== undefined && Number(part) > 0)
+    return {
+      kind: "liars",
+      share: Number(part) / 100,
+      lies: who === "liars" ? ["drop", "misroute"] : ["usurp"],
+    }
   if (text === "site" && latency === "sites") return { kind: "site" }
   if (text === "site")
     throw new UsageError(`--fault: "site" needs sites; add --latency sites instead of ${latency}`)
-  throw new UsageError(`--fault: "${text}" is no fault; write crash:PERCENT, from 1 to 99, or site`)
+  throw new UsageError(
+    `--fault: "${text}" is no fault; write crash:PERCENT, liars:PERCENT or usurpers:PERCENT, from 1 to 99, or site`,
+  )
 }

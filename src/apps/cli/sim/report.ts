@@ -4,6 +4,8 @@ import { table } from "../table.ts"
 
 const short = (value: number, digits = 2) => Number(value.toFixed(digits))
 
+const percent = (part: number, whole: number) => `${short((100 * part) / Math.max(whole, 1), 3)} %`
+
 /** What --json prints. */
 export function factsOf(result: SimulationResult) {
   const { options, hopCounts, ring, ...facts } = result
@@ -12,9 +14,8 @@ export function factsOf(result: SimulationResult) {
 
 /** A page for a person. */
 export function describe(result: SimulationResult): readonly string[] {
-  const { options, hops, lookups, share, records, messages } = result
+  const { options, hops, lookups, unaided, share, records, messages } = result
   const log2 = Math.log2(options.peers)
-  const percent = (part: number, whole: number) => `${short((100 * part) / Math.max(whole, 1), 3)} %`
   const rows: readonly (readonly [string, string])[] = [
     [
       "peers",
@@ -43,6 +44,7 @@ export function describe(result: SimulationResult): readonly string[] {
       "share",
       `max over mean ${short(share.maxOverMean)}, Gini ${short(share.gini)} (ids are random here; enrolment places those of a farm)`,
     ],
+    ...(unaided === null ? [] : [["", `${unaidedLine(unaided, lookups.total)}`] as const]),
     ["", ""],
     [
       "messages",
@@ -67,6 +69,9 @@ export function describe(result: SimulationResult): readonly string[] {
   ]
   return table(rows)
 }
+
+const unaidedLine = ({ answered, failed, wrong }: NonNullable<SimulationResult["unaided"]>, total: number) =>
+  `without another way and without refusing answers from afar: ${percent(answered - wrong, total)} right, ${failed} not answered, ${wrong} wrong`
 
 const repairLine = ({ records: { repairSeconds, total } }: SimulationResult) =>
   `${total} records of three copies; after a crash three again in ${short(repairSeconds.mean, 1)} s, p99 ${short(repairSeconds.p99, 1)} s, at most ${short(repairSeconds.max, 1)} s`

@@ -6,6 +6,7 @@ import { ChordLeaveData, type ChordUpdate } from "../../reload/overlay-methods.t
 import { encode } from "../../wire/codec.ts"
 import type { Topology, TopologyEffect, TopologyInput } from "../topology.ts"
 import { type Circle, NODE_IDS } from "./circle.ts"
+import { beyond, isPlausible, knowsHolders, ways } from "./detours.ts"
 import { ChordMachine, type ChordTimes } from "./machine.ts"
 import { OwnState } from "./own-state.ts"
 import { holders, responsible, wouldOwn } from "./rules.ts"
@@ -48,6 +49,24 @@ export class Chord implements Topology<ChordUpdate> {
 
   nextHop(target: NodeId | ResourceId): NodeId | undefined {
     return this.#machine.nextHop(target)
+  }
+
+  ways(target: NodeId | ResourceId, count: number): readonly NodeId[] {
+    const next = this.nextHop(target)
+    if (this.#machine.state.isMesh || next === target) return next === undefined ? [] : [next]
+    return ways(this.#machine.view, target, count)
+  }
+
+  beyond(target: ResourceId, gaps: number): ResourceId {
+    return beyond(this.#machine.view, target, gaps)
+  }
+
+  isPlausible(target: ResourceId, peer: NodeId): boolean {
+    return this.#machine.state.isMesh || isPlausible(this.#machine.view, target, peer)
+  }
+
+  knowsHolders(target: ResourceId, count: number): boolean {
+    return this.#machine.state.isMesh || knowsHolders(this.#machine.view, target, this.holders(target, count))
   }
 
   responsible(target: ResourceId): NodeId {

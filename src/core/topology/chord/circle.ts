@@ -66,6 +66,8 @@ export const NODE_IDS: Ring<NodeId, ResourceId> = {
   fingerIndex,
   fingerStart,
   way: (from, to) => Number(distance(from, to) >> 75n),
+  wayFrom: (from, to) => Number(distance(from, to) >> 75n),
+  further: (from, way) => toPoint(toNumber(from) + (BigInt(Math.floor(way)) << 75n)),
 }
 
 /** The part of the ring, of 1, that lies behind `predecessor` up to `id`; all of it where both are one. */

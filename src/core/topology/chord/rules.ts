@@ -22,6 +22,10 @@ export interface Ring<Id, Spot> {
   fingerStart(self: Id, index: number): Spot
   /** The way clockwise, as a part of the ring in units of 2⁻⁵³, rounded down. */
   way(from: Id, to: Id): number
+  /** The same from any place. */
+  wayFrom(from: Spot, to: Id): number
+  /** The place so far clockwise from there, in the same units. */
+  further(from: Spot, way: number): Spot
 }
 
 /** What one peer knows. */
