@@ -93,6 +93,8 @@ export interface NodeHost {
   readonly udp: { readonly way: DatagramWay; readonly dropped: number | undefined } | undefined
   /** What has become of a record store that was damaged; undefined where none was. */
   readonly loss: StoreLoss | undefined
+  /** How far the system's clock is ahead of the one the node goes by, in milliseconds; undefined where it has not been set. */
+  readonly clockStep: number | undefined
   /** Closes sockets and store; what was acknowledged is on disk. Does not drain. */
   stop(): Promise<void>
 }

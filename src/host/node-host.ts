@@ -1,7 +1,8 @@
 import type { Identity } from "../core/identity/certificate.ts"
 import { log } from "../core/kit/log.ts"
 import type { CarillonNode, NodeAnswer, NodeCommand, NodeEffect, NodeInput } from "../core/node/interface.ts"
-import { systemClock } from "./clock.ts"
+import { advanceClock, clockStep, systemClock } from "./clock.ts"
+import { ClockWatch } from "./clock-watch.ts"
 import { createDns, type Dns } from "./dns.ts"
 import type { HostSettings, NodeHost, TlsMaterial } from "./interface.ts"
 import { Loop } from "./loop.ts"
@@ -19,6 +20,7 @@ type Send = Extract<NodeEffect, { kind: "send" }>
 interface Running {
   readonly store: RecordStore
   readonly recovery: Recovery | undefined
+  readonly clocks: ClockWatch
   readonly peers: PeerFile
   readonly dns: Dns
   readonly ports: Ports
@@ -70,7 +72,8 @@ class Host implements NodeHost {
       this.node.restore(changes)
       const ports = await openPorts(settings, systemClock, this.#loop)
       const recovery = loss?.state === "fetching" ? this.#recover(loss) : undefined
-      this.#running = { store, recovery, peers, dns: createDns(settings.nameServers), ports }
+      const clocks = this.#watchClocks()
+      this.#running = { store, recovery, clocks, peers, dns: createDns(settings.nameServers), ports }
       this.#loop.begin({
         kind: "start",
         bootstrap,
@@ -105,6 +108,19 @@ class Host implements NodeHost {
     this.#loss = loss
     const { problem, aside, state } = loss
     this.#settings.log(log("error", "store.lost", { problem, aside, state }))
+  }
+
+  get clockStep(): number | undefined {
+    return this.#running?.clocks.step
+  }
+
+  #watchClocks(): ClockWatch {
+    return new ClockWatch({
+      step: clockStep,
+      advance: advanceClock,
+      others: () => this.node.clocks.map(({ ahead }) => ahead),
+      log: this.#settings.log,
+    })
   }
 
   #recover(loss: StoreLoss): Recovery {
@@ -146,6 +162,7 @@ class Host implements NodeHost {
     this.#commands.clear()
     if (running === undefined) return
     running.recovery?.stop()
+    running.clocks.stop()
     running.dns.stop()
     await running.ports.close()
     await running.peers.close()

@@ -43,6 +43,8 @@ export class FakeNode implements CarillonNode {
     this.restored = changes
   }
 
+  readonly clocks = []
+
   status(): NodeStatus {
     throw new Error("nobody asks")
   }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { readFileSync } from "node:fs"
 import { resolve } from "node:path"
 import { after, before, describe, test } from "node:test"
 import type { Address } from "../../src/core/kit/address.ts"
@@ -27,6 +28,10 @@ describe("two versions in one farm", () => {
   })
 
   const userNames = (node: FarmNode): readonly string[] => node.json("user", "list").users.toSorted()
+
+  const { version } = JSON.parse(readFileSync("package.json", "utf8"))
+  const versionsSeenBy = (node: FarmNode): readonly string[] =>
+    node.json("status").nodes.map((each: { readonly version?: string }) => each.version ?? "unknown")
 
   async function complete(): Promise<void> {
     await until(
@@ -66,6 +71,8 @@ describe("two versions in one farm", () => {
     const names = farm.nodes.map((_, index) => `user-${index}@${farm.domain}`)
     for (const node of farm.nodes) assert.deepEqual(userNames(node), names, node.host)
     await allReachAll()
+    // The earlier one does not tell yet.
+    assert.deepEqual(versionsSeenBy(farm.nodes[2]!).toSorted(), [version, "unknown", "unknown"])
   })
 
   test("upgraded node by node, the farm keeps every user and registration, and calls go on", async () => {
@@ -79,5 +86,9 @@ describe("two versions in one farm", () => {
       await allReachAll()
     }
     await complete()
+    for (const node of farm.nodes)
+      await until("all have told which version they run", () =>
+        versionsSeenBy(node).every((each) => each === version),
+      )
   })
 })

@@ -89,7 +89,11 @@ export const Users = z.looseObject({ users: z.array(z.string()) })
 export const Drain = z.looseObject({ state: z.enum(["draining", "drained"]) })
 
 export const HealthReport: z.ZodType<Health> = z.discriminatedUnion("state", [
-  z.looseObject({ state: z.enum(["joining", "draining", "drained"]) }),
+  z.looseObject({
+    state: z.literal("joining"),
+    cause: z.string().optional().describe("why it does not join"),
+  }),
+  z.looseObject({ state: z.enum(["draining", "drained"]) }),
   z.looseObject({ state: z.literal("healthy") }),
   z.looseObject({ state: z.literal("unhealthy"), cause: z.string() }),
 ])
@@ -98,6 +102,8 @@ export const HealthReport: z.ZodType<Health> = z.discriminatedUnion("state", [
 export type StatusReport = NodeStatus & {
   /** How SIP over UDP is moved, and why that way. */
   readonly udp?: string | undefined
+  /** How far the system's clock is ahead of the one that the node goes by: it was set while the node ran. Milliseconds. */
+  readonly clockStep?: number | undefined
   /** A record store that was damaged: what became of it, and of what was in it. */
   readonly store?:
     | {
@@ -119,8 +125,18 @@ export const Status: z.ZodType<StatusReport> = z.looseObject({
   advertised: z.string(),
   roles: z.array(z.string()),
   nodes: z.array(
-    z.looseObject({ node: z.string(), address: z.string(), roles: z.array(z.string()), self: z.boolean() }),
+    z.looseObject({
+      node: z.string(),
+      address: z.string(),
+      roles: z.array(z.string()),
+      self: z.boolean(),
+      version: z.string().optional().describe("what it runs, where it has told"),
+    }),
   ),
+  clocks: z
+    .array(z.looseObject({ node: z.string(), ahead: z.number().describe("milliseconds; negative: behind") }))
+    .default([])
+    .describe("how far the clocks of linked nodes are ahead of this one's"),
   roleCounts: z.record(z.string(), z.number()),
   mayDie: z.number(),
   records: z.looseObject({
@@ -139,6 +155,12 @@ export const Status: z.ZodType<StatusReport> = z.looseObject({
   configurationDaysLeft: z.number(),
   authorityDaysLeft: z.number(),
   udp: z.string().optional(),
+  clockStep: z
+    .number()
+    .optional()
+    .describe(
+      "milliseconds that the system's clock is ahead of the one the node goes by: it was set while the node ran",
+    ),
   store: z
     .looseObject({
       at: z.number().describe("Unix milliseconds"),

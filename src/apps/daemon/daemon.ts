@@ -3,6 +3,7 @@ import { isIP } from "node:net"
 import type { Address } from "../../core/kit/address.ts"
 import type { CarillonError } from "../../core/kit/errors.ts"
 import { log as event } from "../../core/kit/log.ts"
+import type { Duration } from "../../core/kit/time.ts"
 import type { Health } from "../../core/node/interface.ts"
 import { createNode } from "../../core/node/node.ts"
 import type { Listener } from "../../core/sip/transport.ts"
@@ -38,6 +39,8 @@ export interface Daemon {
   readonly advertised: string
   readonly ports: { readonly sip: number; readonly sips: number; readonly reload: number }
   readonly http: Address
+  /** Why the node does not join, a sentence; undefined where nothing is known that keeps it. */
+  obstacle(): string | undefined
   /** Sentences for the operator. */
   readonly notes: readonly string[]
   /** Comes once the node is healthy for the first time. Rejects where it cannot be: it is to be stopped then. */
@@ -150,6 +153,10 @@ function assemble(
     http,
     notes: host.loss === undefined ? entry.notes : [...entry.notes, lossNote(host.loss)],
     ready,
+    obstacle() {
+      const { health } = host.node.status(systemClock())
+      return health.state === "joining" ? health.cause : undefined
+    },
     async invite() {
       const { invite } = await handlers.invite({ uses: 1, expiresSeconds: 3_600 })
       return invite
@@ -212,6 +219,7 @@ async function buildHost(
     fabricKeys,
     digestAlgorithms: options.digest,
     version,
+    ...(options.clockBound === undefined ? {} : { clockBound: options.clockBound as Duration }),
   })
   return createNodeHost(node, {
     data: options.data,
@@ -264,11 +272,12 @@ const runningFabric = (host: NodeHost): RunningFabric => ({
 function control(host: NodeHost, membership: Member, fabric: RunningFabric): Controlled {
   const status = () => {
     const way = host.udp?.way
-    const { loss } = host
+    const { loss, clockStep } = host
     return {
       ...host.node.status(systemClock()),
       ...(way && { udp: `${way.kind}: ${way.reason}` }),
       ...(loss && { store: loss }),
+      ...(clockStep !== undefined && { clockStep }),
     }
   }
   return {

@@ -155,6 +155,20 @@ export class Metrics {
     const roles = this.#gauge("carillon_role_nodes", "Living nodes that serve a role.", "role")
     roles.reset()
     for (const [role, nodes] of Object.entries(status.roleCounts)) roles.set({ role }, nodes)
+    const clocks = this.#gauge(
+      "carillon_clock_ahead_seconds",
+      "How far the clock of a linked node is ahead of this one's; negative: behind.",
+      "node",
+    )
+    clocks.reset()
+    for (const { node, ahead } of status.clocks) clocks.set({ node }, ahead / 1_000)
+    const versions = this.#gauge(
+      "carillon_version_nodes",
+      "Living nodes that run a version of Carillon; unknown: they have not told.",
+      "version",
+    )
+    versions.reset()
+    for (const { version = "unknown" } of status.nodes) versions.inc({ version })
     for (const [state, count] of Object.entries(records)) {
       this.#gauge(
         "carillon_records",

@@ -27,6 +27,8 @@ export interface UpOptions {
   readonly enrolmentNodes: number | undefined
   /** Milliseconds that certificates last which this node issues; undefined: the default. */
   readonly certificateLife: number | undefined
+  /** Milliseconds that clocks may lie apart for this node to join; undefined: the default. */
+  readonly clockBound?: number | undefined
   readonly site: string | undefined
   readonly rack: string | undefined
   /** PEM files for phones' TLS: both or neither. */

@@ -72,7 +72,7 @@ function show(status) {
   at("nodes").replaceChildren(...status.nodes.map((node) => {
     const row = make("tr", "")
     row.append(make("td", node.node.slice(0, 8), "id"), make("td", node.address),
-      make("td", node.roles.join(", ")), make("td", node.self ? "this node" : "", "dim"))
+      make("td", node.roles.join(", ")), make("td", node.version || "unknown"), make("td", node.self ? "this node" : "", "dim"))
     return row
   }))
 }
@@ -112,7 +112,7 @@ export const STATUS_PAGE = `<!doctype html>
 <h2>This node</h2>
 <dl id="own" class="cards"></dl>
 <h2>Nodes</h2>
-<div class="scroll"><table><thead><tr><th>node</th><th>address</th><th>roles</th><th></th></tr></thead>
+<div class="scroll"><table><thead><tr><th>node</th><th>address</th><th>roles</th><th>version</th><th></th></tr></thead>
 <tbody id="nodes"></tbody></table></div>
 <p class="dim"><a href="/metrics">metrics</a> · <a href="/healthz">health</a> · <a href="/api/openapi.json">API</a></p>
 </main>

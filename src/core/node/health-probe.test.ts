@@ -21,7 +21,7 @@ interface Fabric {
 }
 
 class Bench {
-  readonly probe = new HealthProbe(SELF, RESOURCE, 3)
+  readonly probe = new HealthProbe(SELF, "0.1.0", RESOURCE, 3)
   now: Instant = NOW
 
   begin(fabric: Fabric = {}) {
@@ -65,7 +65,8 @@ const unhealthy = (cause: string) => [{ kind: "verdict", healthy: false, cause }
 test("a probe stores the node's own record and reads it back, every five seconds", () => {
   const { probe } = new Bench()
   const stored = probe.handle({ kind: "begin" }, NOW)
-  const value = { model: "single", exists: true, value: fromHex(SELF) }
+  // Node-ID, then the length of the version and its letters.
+  const value = { model: "single", exists: true, value: fromHex(`${SELF}05302e312e30`) }
   assert.deepEqual(stored, [
     {
       kind: "store",

@@ -1,10 +1,10 @@
 import type { NodeId } from "../identity/node-id.ts"
-import { fromHex } from "../kit/hex.ts"
 import { type Machine, NOTHING } from "../kit/machine.ts"
 import { after, type Duration, type Instant, NEVER, seconds } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 import { NODE_HEALTH } from "../storage/kinds.ts"
 import type { OverlayAnswer, OverlayQuestion } from "../usage/fabric-stores.ts"
+import { nodeHealthBytes } from "../usage/node-health-value.ts"
 import { Tickets } from "../usage/tickets.ts"
 
 /** `begin` once the node has joined, `end` when it leaves. */
@@ -31,15 +31,15 @@ const COPIES = 3
  */
 export class HealthProbe implements Machine<HealthProbeInput, HealthProbeEffect> {
   deadline: Instant = NEVER
-  readonly #self: NodeId
+  readonly #record: Uint8Array
   readonly #resource: ResourceId
   readonly #tickets: Tickets<"storing" | "reading">
   #failures = 0
   #running = false
 
   /** `resource` is the hash of our Node-ID, as access policy NODE-MATCH wants. */
-  constructor(self: NodeId, resource: ResourceId, owner: number) {
-    this.#self = self
+  constructor(self: NodeId, version: string, resource: ResourceId, owner: number) {
+    this.#record = nodeHealthBytes(self, version)
     this.#resource = resource
     this.#tickets = new Tickets(owner)
   }
@@ -66,7 +66,7 @@ export class HealthProbe implements Machine<HealthProbeInput, HealthProbeEffect>
 
   #store(): readonly HealthProbeEffect[] {
     this.deadline = NEVER // Until the answer has come: probes do not pile up.
-    const value = { model: "single", exists: true, value: fromHex(this.#self) } as const
+    const value = { model: "single", exists: true, value: this.#record } as const
     return [
       {
         kind: "store",

@@ -3,7 +3,7 @@ import type { Address } from "../kit/address.ts"
 import type { CountEffect, LogEffect } from "../kit/log.ts"
 import type { Machine } from "../kit/machine.ts"
 import type { Random } from "../kit/random.ts"
-import type { Instant } from "../kit/time.ts"
+import type { Duration, Instant } from "../kit/time.ts"
 import type { OverlayEffect, OverlayInput, Ticket } from "../overlay/interface.ts"
 import type { Configuration } from "../reload/configuration.ts"
 import type { SipEffect, SipInput } from "../service/sip-server-interface.ts"
@@ -112,7 +112,9 @@ export type NodeEffect =
   | CountEffect
 
 export type Health =
-  | { readonly state: "joining" | "draining" | "drained" }
+  /** `cause`: why it does not join. */
+  | { readonly state: "joining"; readonly cause?: string | undefined }
+  | { readonly state: "draining" | "drained" }
   | { readonly state: "healthy" }
   | { readonly state: "unhealthy"; readonly cause: string }
 
@@ -132,6 +134,8 @@ export interface NodeSettings {
   readonly fabricKeys: readonly { readonly epoch: number; readonly key: Uint8Array }[]
   readonly digestAlgorithms: readonly ("MD5" | "SHA-256")[]
   readonly version: string
+  /** How far this node's clock may be from those of the ring for it to join; default 30 s. */
+  readonly clockBound?: Duration
   /** When the CA's root ends; default: with the configuration document. */
   readonly authorityExpires?: Instant
 }
@@ -152,7 +156,11 @@ export interface NodeStatus {
     readonly address: string
     readonly roles: readonly string[]
     readonly self: boolean
+    /** What it runs; absent where it has not told. */
+    readonly version?: string | undefined
   }[]
+  /** How many milliseconds the clocks of other nodes are ahead of this one's; negative: behind. Also of nodes that have not joined. */
+  readonly clocks: readonly { readonly node: string; readonly ahead: number }[]
   readonly roleCounts: Readonly<Record<string, number>>
   /** How many more nodes may die at once without losing a record, as far as this node knows. */
   readonly mayDie: number
@@ -178,6 +186,8 @@ export interface NodeStatus {
 /** One Carillon: SIP server, usage and overlay peer. Driven by the host or by the simulator. */
 export interface CarillonNode extends Machine<NodeInput, NodeEffect> {
   status(now: number): NodeStatus
+  /** How many milliseconds the clocks of other nodes are ahead of this one's. */
+  readonly clocks: NodeStatus["clocks"]
   /** All records held now, and the certificates that verify them: what `restore` takes. */
   snapshot(): readonly StorageChange[]
   /** Loads what was persisted; before the first input. */

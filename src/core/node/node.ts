@@ -1,19 +1,18 @@
 import type { Identity } from "../identity/certificate.ts"
 import { fromHex } from "../kit/hex.ts"
-import { count, type LogEffect, log } from "../kit/log.ts"
 import { after, earliest, type Instant, NEVER } from "../kit/time.ts"
 import type { Overlay, OverlayEffect, OverlayInput, Ticket } from "../overlay/interface.ts"
-import { createOverlay } from "../overlay/overlay.ts"
 import type { Configuration } from "../reload/configuration.ts"
 import type { SipEffect, SipInput, SipServer } from "../service/sip-server-interface.ts"
 import type { StorageChange } from "../storage/change.ts"
-import { DEFAULT_KINDS } from "../storage/kinds.ts"
 import { EnrolmentLog, type EnrolmentLogEffect } from "../usage/enrolment-log.ts"
 import { FabricStores, type FabricStoresEffect } from "../usage/fabric-stores.ts"
 import { Lookup, type LookupEffect } from "../usage/lookup.ts"
+import { NodeVersions } from "../usage/node-versions.ts"
 import { Provisioning, type ProvisioningEffect } from "../usage/provisioning.ts"
 import { ownerOf } from "../usage/tickets.ts"
 import { readUsers } from "../usage/user-names.ts"
+import { createFabricSide } from "./fabric-side.ts"
 import { HealthProbe, type HealthProbeEffect } from "./health-probe.ts"
 import type {
   CarillonNode,
@@ -25,17 +24,22 @@ import type {
   NodeSettings,
   NodeStatus,
 } from "./interface.ts"
-import { NodeHops, type NodeHopsEffect, SIPS_APPLICATION } from "./node-hops.ts"
+import { NodeHops, type NodeHopsEffect } from "./node-hops.ts"
 import { PeerDirectory } from "./peer-directory.ts"
 import { createSipSide } from "./sip-side.ts"
 import { DRAIN_PATIENCE, REVOKED, type Stage } from "./stage.ts"
-import { describeNode, refusalOf } from "./status.ts"
+import { describeNode, healthEffects, refusalOf } from "./status.ts"
 
 /** Who asks the overlay: answers go back by it. */
-const Owner = { stores: 0, provisioning: 1, hops: 2, health: 3, lookup: 4, enrolment: 5 } as const
-
-/** DESIGN §4: above this many nodes, tables alone. */
-const FULL_MESH = 256
+const Owner = {
+  stores: 0,
+  provisioning: 1,
+  hops: 2,
+  health: 3,
+  lookup: 4,
+  enrolment: 5,
+  versions: 6,
+} as const
 
 /** What is still to be done, in order: an effect, and the part of the node that wants it. */
 type Task = () => void
@@ -59,6 +63,7 @@ class Node implements CarillonNode {
   readonly #enrolmentLog: EnrolmentLog
   readonly #hops = new NodeHops(Owner.hops)
   readonly #probe: HealthProbe
+  readonly #versions: NodeVersions
   readonly #peers: PeerDirectory
   readonly #drainers: Ticket[] = []
   #stage: Stage = { name: "joining" }
@@ -71,22 +76,12 @@ class Node implements CarillonNode {
 
   constructor(settings: NodeSettings) {
     this.#settings = settings
-    const { identity, cryptography, random, configuration, advertised, document } = settings
+    const { identity, cryptography, configuration } = settings
     const self = identity.nodeId
     this.#identity = identity
     this.#configuration = configuration
     this.#peers = new PeerDirectory(self, settings.aliases)
-    this.#overlay = createOverlay({
-      identity,
-      cryptography,
-      random,
-      configuration,
-      ...(document === undefined ? {} : { document }),
-      kinds: DEFAULT_KINDS,
-      advertised,
-      applications: new Map([[SIPS_APPLICATION, advertised]]),
-      fullMeshLimit: FULL_MESH,
-    })
+    this.#overlay = createFabricSide(settings)
     const roles = () => this.#identity.certificate.roles
     const usage = {
       self,
@@ -104,7 +99,13 @@ class Node implements CarillonNode {
       Owner.lookup,
     )
     this.#enrolmentLog = new EnrolmentLog(usage, Owner.enrolment)
-    this.#probe = new HealthProbe(self, this.#overlay.resourceId(fromHex(self)), Owner.health)
+    this.#versions = new NodeVersions(this.#overlay, Owner.versions)
+    this.#probe = new HealthProbe(
+      self,
+      settings.version,
+      this.#overlay.resourceId(fromHex(self)),
+      Owner.health,
+    )
     this.#sip = createSipSide(settings, {
       isAlive: (node) => this.#peers.isAlive(node),
       nodeWithPrefix: (prefix) => this.#peers.nodeWithPrefix(prefix),
@@ -115,7 +116,12 @@ class Node implements CarillonNode {
 
   get deadline(): Instant {
     const drain = this.#stage.name === "draining" && !this.#stage.leaving ? this.#stage.until : NEVER
-    return earliest(this.#overlay.deadline, this.#sip.deadline, this.#probe.deadline, drain)
+    const { deadline } = this.#versions
+    return earliest(this.#overlay.deadline, this.#sip.deadline, this.#probe.deadline, deadline, drain)
+  }
+
+  get clocks(): NodeStatus["clocks"] {
+    return this.#overlay.status.clocks
   }
 
   restore(changes: readonly StorageChange[]): void {
@@ -132,6 +138,7 @@ class Node implements CarillonNode {
       identity: this.#identity,
       configuration: this.#configuration,
       overlay: this.#overlay.status,
+      versions: this.#versions.versions,
       sip: this.#sip.statistics,
       health: this.#health,
       started: this.#started ?? now,
@@ -174,6 +181,7 @@ class Node implements CarillonNode {
     if (this.#overlay.deadline <= now) this.#perform(this.#overlay.expire(now), now)
     if (this.#sip.deadline <= now) this.#performSip(this.#sip.expire(now), now)
     if (this.#probe.deadline <= now) this.#performProbe(this.#probe.expire(now), now)
+    for (const question of this.#versions.expire(now)) this.#tellOverlay(question, now)
     return this.#finish(now)
   }
 
@@ -277,10 +285,12 @@ class Node implements CarillonNode {
           break
         case "peer-up":
           this.#peers.up(effect.node)
+          this.#versions.handle({ kind: "up", node: effect.node }, now)
           this.#know()
           break
         case "peer-down":
           this.#peers.down(effect.node)
+          this.#versions.handle({ kind: "down", node: effect.node }, now)
           this.#tasks.push(() => this.#performHops(this.#hops.handle(effect), now))
           this.#tasks.push(() => this.#tellSip({ kind: "node-lost", node: effect.node }, now))
           break
@@ -306,6 +316,8 @@ class Node implements CarillonNode {
         return this.#performCommands(this.#lookup.handle(effect, now), now)
       case Owner.enrolment:
         return this.#performCommands(this.#enrolmentLog.handle(effect), now)
+      case Owner.versions:
+        return void this.#versions.handle(effect, now)
       case Owner.health:
         return this.#performProbe(this.#probe.handle({ ...effect, livingPeers: this.#peers.size }, now), now)
     }
@@ -318,24 +330,17 @@ class Node implements CarillonNode {
       case "remove-user": {
         const read = readUsers(cryptography, configuration.sipDomain, command)
         if (read.kind === "refused") return this.#reply(ticket, read)
-        return this.#performCommands(
-          this.#provisioning.handle({ kind: "command", ticket, command: read }, now),
-          now,
-        )
+        const asked = { kind: "command", ticket, command: read } as const
+        return this.#performCommands(this.#provisioning.handle(asked, now), now)
       }
-      case "list-users":
-        return this.#performCommands(
-          this.#provisioning.handle({ kind: "command", ticket, command }, now),
-          now,
-        )
-      case "lookup":
-        return this.#performCommands(
-          this.#lookup.handle(
-            { kind: "look-up", ticket, aor: command.aor, domain: configuration.sipDomain },
-            now,
-          ),
-          now,
-        )
+      case "list-users": {
+        const asked = { kind: "command", ticket, command } as const
+        return this.#performCommands(this.#provisioning.handle(asked, now), now)
+      }
+      case "lookup": {
+        const asked = { kind: "look-up", ticket, aor: command.aor, domain: configuration.sipDomain } as const
+        return this.#performCommands(this.#lookup.handle(asked, now), now)
+      }
       case "count-use":
         return this.#performCommands(this.#enrolmentLog.handle({ ...command, ticket }), now)
       case "drain":
@@ -381,10 +386,7 @@ class Node implements CarillonNode {
   #become(health: Health): void {
     if (health.state === this.#health.state) return
     this.#health = health
-    const cause = health.state === "unhealthy" ? health.cause : undefined
-    const event: LogEffect = log(cause === undefined ? "info" : "error", `node.${health.state}`, { cause })
-    const change = count("health_changes_total", { state: health.state })
-    this.#output.push(event, change, { kind: "health", health })
+    this.#output.push(...healthEffects(health))
   }
 
   /** What living peers tell of where they are: other names of the domain, and whom to ask at the next start. */

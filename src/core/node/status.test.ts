@@ -28,6 +28,8 @@ const sip = { pendingInvites: 1, pendingTransactions: 2, answeredCalls: 3, regis
 const overlay: OverlayStatus = {
   state: "joined",
   peers: [peerOf(PEER, ["registrar"]), { ...peerOf(THIRD, []), address: undefined }],
+  clocks: [{ node: PEER, ahead: 12 as Duration }],
+  obstacle: undefined,
   records: { held: 30, due: 10, short: 0, repairing: 0, fewest: 3 },
 }
 
@@ -50,6 +52,7 @@ function describe(more: Partial<OverlayStatus> = {}) {
     configuration: settings.configuration as NodeSettings["configuration"],
     overlay: { ...overlay, ...more },
     sip,
+    versions: new Map([[PEER as string, "0.0.9"]]),
     health: { state: "healthy" },
     started: NOW - 61_999,
     now: NOW,
@@ -67,10 +70,17 @@ test("a node describes itself and all it knows of the fabric", () => {
     advertised: "[2001:db8::1]:6084",
     roles: ["registrar", "proxy"],
     nodes: [
-      { node: SELF, address: "[2001:db8::1]:6084", roles: ["registrar", "proxy"], self: true },
-      { node: PEER, address: "192.0.2.2:6084", roles: ["registrar"], self: false },
+      {
+        node: SELF,
+        address: "[2001:db8::1]:6084",
+        roles: ["registrar", "proxy"],
+        self: true,
+        version: "0.1.0",
+      },
+      { node: PEER, address: "192.0.2.2:6084", roles: ["registrar"], self: false, version: "0.0.9" },
       { node: THIRD, address: "unknown", roles: [], self: false },
     ],
+    clocks: [{ node: PEER, ahead: 12 }],
     roleCounts: { registrar: 2, proxy: 1 },
     mayDie: 2,
     records: { held: 30, due: 10, short: 0, repairing: 0 },

@@ -1,10 +1,11 @@
 import type { Identity } from "../identity/certificate.ts"
 import { formatAddress } from "../kit/address.ts"
+import { count, log } from "../kit/log.ts"
 import type { Instant } from "../kit/time.ts"
 import type { OverlayStatus } from "../overlay/interface.ts"
 import type { Configuration } from "../reload/configuration.ts"
 import type { SipStatistics } from "../service/sip-server-interface.ts"
-import type { Health, NodeSettings, NodeStatus } from "./interface.ts"
+import type { Health, NodeEffect, NodeSettings, NodeStatus } from "./interface.ts"
 
 const DAY = 86_400_000
 
@@ -15,21 +16,24 @@ export function describeNode(known: {
   /** The one in force. */
   readonly configuration: Configuration
   readonly overlay: OverlayStatus
+  /** By Node-ID. */
+  readonly versions: ReadonlyMap<string, string>
   readonly sip: SipStatistics
   readonly health: Health
   readonly started: Instant | number
   readonly now: number
 }): NodeStatus {
-  const { settings, identity, configuration, overlay, sip, health, started, now } = known
+  const { settings, identity, configuration, overlay, versions, sip, started, now } = known
   const { advertised, version, authorityExpires = configuration.expiration } = settings
   const { roles, notAfter } = identity.certificate
   const nodes = [
-    { node: identity.nodeId as string, address: formatAddress(advertised), roles, self: true },
+    { node: identity.nodeId as string, address: formatAddress(advertised), roles, self: true, version },
     ...overlay.peers.map(({ node, address, certificate }) => ({
       node: node as string,
       address: address === undefined ? "unknown" : formatAddress(address),
       roles: certificate.roles,
       self: false,
+      ...versionOf(versions.get(node)),
     })),
   ]
   const { fewest, ...records } = overlay.records
@@ -40,11 +44,12 @@ export function describeNode(known: {
     node: identity.nodeId,
     domain: configuration.sipDomain,
     overlay: configuration.instanceName,
-    health,
+    health: healthOf(known.health, overlay.obstacle),
     uptimeSeconds: Math.floor((now - started) / 1_000),
     advertised: formatAddress(advertised),
     roles,
     nodes,
+    clocks: overlay.clocks,
     roleCounts,
     mayDie: mayDie(nodes.length, fewest),
     records,
@@ -53,6 +58,22 @@ export function describeNode(known: {
     configurationDaysLeft: daysLeft(configuration.expiration, now),
     authorityDaysLeft: daysLeft(authorityExpires, now),
   }
+}
+
+const versionOf = (version: string | undefined) => (version === undefined ? {} : { version })
+
+const healthOf = (health: Health, obstacle: string | undefined): Health =>
+  health.state === "joining" && obstacle !== undefined ? { state: "joining", cause: obstacle } : health
+
+/** What the world is told of a change of health. */
+export function healthEffects(health: Health): readonly NodeEffect[] {
+  const { state } = health
+  const cause = state === "unhealthy" ? health.cause : undefined
+  return [
+    log(cause === undefined ? "info" : "error", `node.${state}`, { cause }),
+    count("health_changes_total", { state }),
+    { kind: "health", health },
+  ]
 }
 
 /** Why new work is not taken now; undefined where it is. */

@@ -3,6 +3,7 @@ import { seconds } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 import type { JoinReq } from "../reload/overlay-methods.ts"
 import type { Answers } from "./answers.ts"
+import type { Clocks } from "./clocks.ts"
 import type { Fabric } from "./fabric.ts"
 import type { LinkPool } from "./link-pool.ts"
 import type { Received } from "./messenger.ts"
@@ -38,6 +39,7 @@ export class Admission {
   readonly #answers: Answers
   readonly #records: Records
   readonly #transfers: Transfers
+  readonly #clocks: Clocks
   #admitted: Admitted | undefined
 
   constructor(
@@ -47,6 +49,7 @@ export class Admission {
     answers: Answers,
     records: Records,
     transfers: Transfers,
+    clocks: Clocks,
   ) {
     this.#fabric = fabric
     this.#links = links
@@ -54,6 +57,7 @@ export class Admission {
     this.#answers = answers
     this.#records = records
     this.#transfers = transfers
+    this.#clocks = clocks
   }
 
   /** The node that has to have that record as well, before a write of it is complete. */
@@ -71,6 +75,11 @@ export class Admission {
       return this.#answers.refuse(request, "Error_Not_Found", "we are no peer ourselves")
     if (this.#admitted && this.#admitted.joiner !== joiner)
       return this.#answers.refuse(request, "Error_In_Progress", "another node joins here")
+    const disagreement = this.#clocks.refusalOf(joiner)
+    if (disagreement !== undefined) {
+      this.#fabric.log("warn", "overlay.join-refused-by-clock", { node: joiner, cause: disagreement })
+      return this.#answers.refuse(request, "Error_Forbidden", disagreement)
+    }
     begin()
     if (this.#fabric.topology.responsible(joiner as string as ResourceId) !== this.#fabric.self)
       return this.#answers.refuse(request, "Error_Not_Found", "another peer is its successor")

@@ -184,6 +184,8 @@ export interface OverlaySettings {
   readonly advertised: Address
   /** What we answer to AppAttach, by application. */
   readonly applications: ReadonlyMap<number, Address>
+  /** How far this node's clock may be from those of the ring for it to join; default 30 s. */
+  readonly clockBound?: Duration
   /** Above this many nodes tables alone are kept instead of a link to everyone. */
   readonly fullMeshLimit: number
 }
@@ -198,6 +200,10 @@ export interface PeerStatus {
 export interface OverlayStatus {
   readonly state: "starting" | "joining" | "joined" | "leaving" | "left"
   readonly peers: readonly PeerStatus[]
+  /** How far the clock of each linked node is ahead of ours, as far as it is known; of peers and of those that are none yet. */
+  readonly clocks: readonly { readonly node: NodeId; readonly ahead: Duration }[]
+  /** Why this node does not join, a sentence; undefined where nothing keeps it. */
+  readonly obstacle: string | undefined
   readonly records: Holdings
 }
 

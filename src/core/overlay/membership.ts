@@ -4,6 +4,7 @@ import { after, type Instant, milliseconds, seconds } from "../kit/time.ts"
 import type { ChordUpdate } from "../reload/overlay-methods.ts"
 import { toNumber, toPoint } from "../topology/chord/circle.ts"
 import type { Attaching } from "./attaching.ts"
+import type { Clocks } from "./clocks.ts"
 import type { Contacts } from "./contacts.ts"
 import type { Fabric } from "./fabric.ts"
 import type { LinkPool } from "./link-pool.ts"
@@ -19,6 +20,8 @@ const SILENT_AFTER = milliseconds(300)
 const DEADLOCK = seconds(10)
 /** How long not yet ready links and unreachable peers may hold up a join. */
 const SETTLED_AFTER = seconds(4)
+/** What our successor is given to say what time it is. */
+const CLOCK_ANSWERS = seconds(1)
 /** A Join that makes no progress is begun anew. */
 const STALLED = seconds(5)
 /** A Join that was refused is tried again: another node is joining there. */
@@ -51,6 +54,7 @@ export class Membership {
   readonly #requests: Requests
   readonly #attaching: Attaching
   readonly #contacts: Contacts
+  readonly #clocks: Clocks
   /** What follows from being a peer. */
   readonly #becomePeer: () => void
   #stage: Stage = { kind: "idle" }
@@ -63,6 +67,7 @@ export class Membership {
     requests: Requests,
     attaching: Attaching,
     contacts: Contacts,
+    clocks: Clocks,
     becomePeer: () => void,
   ) {
     this.#fabric = fabric
@@ -70,6 +75,7 @@ export class Membership {
     this.#requests = requests
     this.#attaching = attaching
     this.#contacts = contacts
+    this.#clocks = clocks
     this.#becomePeer = becomePeer
   }
 
@@ -161,6 +167,9 @@ export class Membership {
     }
     if (after(stage.since, milliseconds(100)) > now) return
     if (!topology.settled && now < after(stage.since, SETTLED_AFTER)) return
+    // What a node stores under a clock that is far off would win, or expire, at the wrong time. DESIGN §4.
+    if (!this.#clocks.isKnown(through) && now < after(stage.since, CLOCK_ANSWERS)) return
+    if (this.#clocks.keepsUsOut()) return
     this.#sendJoin(through)
   }
 

@@ -8,6 +8,7 @@ import type { TopologyInput } from "../topology/topology.ts"
 import { Admission } from "./admission.ts"
 import { Answers } from "./answers.ts"
 import { Attaching } from "./attaching.ts"
+import { Clocks } from "./clocks.ts"
 import { ConfigurationUpdates } from "./configuration-updates.ts"
 import { Contacts } from "./contacts.ts"
 import { Copies } from "./copies.ts"
@@ -52,6 +53,7 @@ class OverlayMachine implements Overlay {
   readonly #methods: Methods
   readonly #operations: Operations
   readonly #inventory: Inventory
+  readonly #clocks: Clocks
   readonly #newcomers: Newcomers
   /** Nodes that have taken their leave, and whose link is still up. */
   readonly #departed = new Set<NodeId>()
@@ -63,7 +65,7 @@ class OverlayMachine implements Overlay {
       unlinked: (node, reason) => this.#unlinked(node, reason),
       message: (link, bytes) => messenger.receive(link, bytes),
       tooLarge: (link, head) => messenger.tooLarge(link, head),
-      probe: ({ node }) => this.#probe(node),
+      probe: ({ node }) => clocks.ask(node),
       dialed: (address, result) => contacts.dialed(address, result),
     })
     const messenger = new Messenger(fabric, links, {
@@ -72,6 +74,7 @@ class OverlayMachine implements Overlay {
       behind: (node) => this.#configurationUpdates.behind(node),
     })
     const requests = new Requests(fabric, links, messenger, (node) => this.#configurationUpdates.behind(node))
+    const clocks = new Clocks(fabric, links, requests)
     const answers = new Answers(fabric, messenger)
     const records = new Records(fabric)
     const transfers = new Transfers(fabric, requests, records)
@@ -84,7 +87,7 @@ class OverlayMachine implements Overlay {
       unreachable: (peer) => this.#tell({ kind: "unreachable", peer }),
       updateWanted,
     })
-    const admission = new Admission(fabric, links, requests, answers, records, transfers)
+    const admission = new Admission(fabric, links, requests, answers, records, transfers, clocks)
     const alsoDue = (resource: ResourceId) => [
       ...admission.alsoDue(resource),
       ...this.#leaving.alsoDue(resource),
@@ -93,7 +96,9 @@ class OverlayMachine implements Overlay {
     const copies = new Copies(fabric, links, answers, records, repair, (from) =>
       this.#membership.progressed(from),
     )
-    const membership = new Membership(fabric, links, requests, attaching, contacts, () => this.#joined())
+    const membership = new Membership(fabric, links, requests, attaching, contacts, clocks, () =>
+      this.#joined(),
+    )
     const leaving = new Leaving(fabric, links, requests, records, transfers, writes, () => this.#stepDown())
     const updated = (request: Received) => this.#updated(request)
     const left = (peer: NodeId, named: readonly NodeId[]) => this.#left(peer, named)
@@ -105,6 +110,7 @@ class OverlayMachine implements Overlay {
     this.#methods = new Methods({ ...departments, updated, left, begins, updateWanted })
     this.#operations = new Operations(fabric, requests, reads, writes)
     this.#newcomers = newcomers
+    this.#clocks = clocks
     this.#inventory = new Inventory(fabric, records, repair)
     this.#fabric = fabric
     this.#links = links
@@ -139,6 +145,8 @@ class OverlayMachine implements Overlay {
     return {
       state: this.#leaving.state ?? this.#membership.state,
       peers: others.filter(({ linked }) => linked),
+      clocks: this.#clocks.all,
+      obstacle: this.#membership.state === "joined" ? undefined : this.#clocks.obstacle,
       /** Looks at every record: for who asks for it. */
       get records() {
         return inventory.count()
@@ -223,7 +231,7 @@ class OverlayMachine implements Overlay {
       case "identity":
         this.#fabric.renew(input.identity)
         // Whatever we say shows the new certificate; to all at once, since roles stand in it.
-        for (const { node } of this.#links.all()) this.#probe(node)
+        for (const { node } of this.#links.all()) this.#clocks.ask(node)
         return
     }
   }
@@ -243,6 +251,7 @@ class OverlayMachine implements Overlay {
     this.#departed.delete(node)
     this.#attaching.linked(node)
     this.#membership.linked()
+    this.#clocks.linked(node)
     this.#tell({ kind: "linked", peer: node })
     if (opener === this.#fabric.self) this.#attaching.introduce(node)
   }
@@ -254,16 +263,11 @@ class OverlayMachine implements Overlay {
     this.#fabric.log(wasPeer ? "info" : "debug", "overlay.unlinked", { node, reason })
     this.#tell({ kind: "unlinked", peer: node })
     this.#admission.over(node)
+    this.#clocks.unlinked(node)
     if (this.#departed.delete(node)) this.#contacts.forget(node)
     else if (wasNeeded) this.#contacts.lost(node)
     else this.#contacts.letGo(node)
     this.#requests.hopLost(node)
-  }
-
-  #probe(node: NodeId): void {
-    // The acknowledgement of the frame is what counts.
-    const body = { kind: "ping-req", padding: new Uint8Array() } as const
-    this.#requests.ask({ to: { kind: "node", node }, body, done: () => undefined })
   }
 
   // The ring.

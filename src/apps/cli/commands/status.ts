@@ -17,6 +17,45 @@ export function addStatus(parent: Command, { terminal }: Stage): void {
   })
 }
 
+/** Where clocks lie so far apart, an operator is to know. */
+const FAR_APART = 2_000
+
+const clockOf = ({ clocks }: StatusReport, node: string): string => {
+  const ahead = clocks.find((each) => each.node === node)?.ahead
+  return ahead === undefined ? "unknown" : `${ahead > 0 ? "+" : ""}${inUnits(ahead)}`
+}
+
+const inUnits = (milliseconds: number): string =>
+  Math.abs(milliseconds) < 1_000 ? `${milliseconds} ms` : `${(milliseconds / 1_000).toFixed(1)} s`
+
+/** Nothing where all that have told run the same. */
+function versionFact({ nodes }: StatusReport): readonly (readonly string[])[] {
+  const counts = new Map<string, number>()
+  for (const { version = "unknown" } of nodes) counts.set(version, (counts.get(version) ?? 0) + 1)
+  const known = [...counts].filter(([version]) => version !== "unknown")
+  if (known.length < 2) return []
+  const each = [...counts].sort().map(([version, count]) => `${version} on ${counted(count, "node")}`)
+  return [["versions", `nodes run different versions: ${each.join(", ")}`]]
+}
+
+/** Nothing where all clocks agree. */
+function clockFacts({ clocks, clockStep }: StatusReport): readonly (readonly string[])[] {
+  const far = clocks
+    .filter(({ ahead }) => Math.abs(ahead) >= FAR_APART)
+    .map(
+      ({ node, ahead }) =>
+        `${shortId(node)} ${ahead > 0 ? "ahead" : "behind"} by ${inUnits(Math.abs(ahead))}`,
+    )
+  const facts: string[][] = []
+  if (far.length > 0) facts.push(["clocks", `apart from this node's: ${far.join(", ")}; set them by NTP`])
+  if (clockStep !== undefined)
+    facts.push([
+      "own clock",
+      `the system's is ${inUnits(Math.abs(clockStep))} ${clockStep > 0 ? "ahead of" : "behind"} the one this node goes by; where the system's is right, start the node again`,
+    ])
+  return facts
+}
+
 const STATES = {
   fetching: "its records come from the other nodes",
   fetched: "its records have come from the other nodes",
@@ -37,7 +76,10 @@ export function describeStatus(status: StatusReport): readonly string[] {
     .map(([role, nodes]) => `${role} ${nodes}`)
   const more = status.mayDie === 0 ? "none may die" : `${status.mayDie} more may die`
   const facts = [
-    ["health", health.state === "unhealthy" ? `unhealthy: ${health.cause}` : health.state],
+    [
+      "health",
+      "cause" in health && health.cause !== undefined ? `${health.state}: ${health.cause}` : health.state,
+    ],
     ["nodes", `${status.nodes.length} living, ${more} without losing a record`],
     ["roles", roles.join(", ") || "none"],
     [
@@ -50,6 +92,8 @@ export function describeStatus(status: StatusReport): readonly string[] {
       "this node",
       `${shortId(status.node)} at ${status.advertised}, version ${status.version}, up ${span(status.uptimeSeconds)}`,
     ],
+    ...versionFact(status),
+    ...clockFacts(status),
     ...(status.store === undefined ? [] : [["record store", describeStore(status.store)]]),
     ...(status.udp === undefined ? [] : [["SIP over UDP", status.udp]]),
     [
@@ -57,16 +101,18 @@ export function describeStatus(status: StatusReport): readonly string[] {
       `${counted(status.certificateDaysLeft, "day")} left; configuration ${status.configurationDaysLeft}, CA ${status.authorityDaysLeft}`,
     ],
   ]
-  const nodes = status.nodes.map(({ node, address, roles, self }) => [
+  const nodes = status.nodes.map(({ node, address, roles, version, self }) => [
     shortId(node),
     address,
     roles.join(","),
+    version ?? "unknown",
+    self ? "" : clockOf(status, node),
     self ? "this node" : "",
   ])
   return [
     `fabric ${status.overlay}, SIP domain ${status.domain}`,
     ...table(facts),
     "",
-    ...table([["NODE", "ADDRESS", "ROLES"], ...nodes]),
+    ...table([["NODE", "ADDRESS", "ROLES", "VERSION", "CLOCK"], ...nodes]),
   ].map(plain)
 }

@@ -72,7 +72,8 @@ async function attend(
   const greeting = isJson ? [] : describeDaemon(daemon, version, options.data, secondNode(invite))
   for (const line of greeting) terminal.print(line)
   const patience = setTimeout(() => {
-    terminal.remark("still joining: waiting for other nodes of the fabric; the log says which do not answer")
+    const waiting = "waiting for other nodes of the fabric; the log says which do not answer"
+    terminal.remark(`still joining: ${daemon.obstacle() ?? waiting}`)
   }, JOINING_SURPRISES)
   const failed = daemon.ready.then(async () => {
     clearTimeout(patience)

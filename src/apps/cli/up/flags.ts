@@ -43,6 +43,11 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         value: "<time>",
         help: "how long certificates last that this node issues: 60s to 365d (default: 90d)",
       },
+      {
+        name: "clock-bound",
+        value: "<time>",
+        help: "how far clocks may lie apart for a node to join: 1s to 60m (default: 30s)",
+      },
       { name: "site", value: "<name>", help: "site this node stands in, its failure domain" },
       { name: "rack", value: "<name>", help: "rack this node stands in, its failure domain" },
       {

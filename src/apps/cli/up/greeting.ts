@@ -9,7 +9,7 @@ const ORIGINS: Readonly<Record<Daemon["origin"], string>> = {
   returned: "back with its data",
 }
 
-type DaemonFacts = Omit<Daemon, "ready" | "invite" | "putUsers" | "drainAndStop" | "stop">
+type DaemonFacts = Omit<Daemon, "ready" | "obstacle" | "invite" | "putUsers" | "drainAndStop" | "stop">
 
 /** The same for a program: `up --json`. */
 export function factsOf(

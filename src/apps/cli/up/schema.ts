@@ -47,6 +47,15 @@ const life = reading((given) => {
     : { problem: "is no life of a certificate; write it like 60s, 12h or 90d, from 60s to 365d" }
 })
 
+/** In milliseconds. */
+const bound = reading((given) => {
+  const [, digits, unit] = /^(\d{1,4})([sm])$/.exec(String(given)) ?? []
+  const time = digits === undefined ? 0 : Number(digits) * UNITS[unit!]!
+  return time >= UNITS["s"]! && time <= 60 * UNITS["m"]!
+    ? { value: time }
+    : { problem: "is no bound for clocks; write it like 5s or 2m, from 1s to 60m" }
+})
+
 const address = reading((given) => {
   const bare = String(given).replace(/^\[(.*)\]$/, "$1")
   return isIP(bare) === 0
@@ -145,6 +154,7 @@ export const UpSettings = z.object({
   ).optional(),
   enrolmentNodes: holders.optional(),
   certificateLife: life.optional(),
+  clockBound: bound.optional(),
   site: text.optional(),
   rack: text.optional(),
   user: users.default([]),

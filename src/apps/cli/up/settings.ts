@@ -47,6 +47,7 @@ const ABSENT = {
   roles: undefined,
   enrolmentNodes: undefined,
   certificateLife: undefined,
+  clockBound: undefined,
   site: undefined,
   rack: undefined,
   tlsCert: undefined,
