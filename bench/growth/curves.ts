@@ -9,12 +9,18 @@ const COLUMNS = [
   "hops, mean (at most ½·log2 n + 1)",
   "hops, max (at most log2 n + 2)",
   "links, mean",
-  "messages a peer and minute",
+  "messages a peer and minute, look-ups apart",
   "bytes a peer",
   "share, max/mean",
   "Gini",
   "look-ups wrong or unanswered",
 ]
+
+/** Messages that a peer sends and gets in a minute for the ring's sake. */
+const upkeep = ({ messages, messagesPerPeerPerMinute }: Facts): number => {
+  const total = Object.values(messages).reduce((sum, count) => sum + count, 0)
+  return (messagesPerPeerPerMinute * (total - (messages["fetch"] ?? 0))) / Math.max(1, total)
+}
 
 /** As Markdown. */
 export function growthTable(all: readonly Facts[]): readonly string[] {
@@ -26,7 +32,7 @@ export function growthTable(all: readonly Facts[]): readonly string[] {
       `${hops.mean.toFixed(1)} (${(log2 / 2 + 1).toFixed(1)})`,
       `${hops.max} (${(log2 + 2).toFixed(1)})`,
       table.mean.toFixed(0),
-      facts.messagesPerPeerPerMinute.toFixed(0),
+      upkeep(facts).toFixed(0),
       Math.round(facts.bytesPerPeer).toLocaleString("en"),
       share.maxOverMean.toFixed(1),
       share.gini.toFixed(2),
@@ -40,7 +46,7 @@ export function growthTable(all: readonly Facts[]): readonly string[] {
 const [WIDTH, HEIGHT] = [420, 270]
 
 export function drawGrowth(all: readonly Facts[]): string {
-  const marks = all.map(({ peers }) => (peers < 1_000 ? String(peers) : `${peers / 1_000}k`))
+  const marks = all.map(({ peers }) => (peers < 1_000 ? String(peers) : `${Math.round(peers / 1_000)}k`))
   const of = (value: (facts: Facts) => number) => all.map(value)
   const one = (title: string, value: (facts: Facts) => number): Curve => ({
     title,
@@ -62,8 +68,8 @@ export function drawGrowth(all: readonly Facts[]): string {
   const curves = [
     hops,
     one("Links of a peer, mean", ({ table }) => table.mean),
-    one("Messages a peer and minute, probes left out", (facts) => facts.messagesPerPeerPerMinute),
-    one("Bytes of memory a peer", (facts) => facts.bytesPerPeer),
+    one("Messages a peer and minute, without look-ups and probes", upkeep),
+    one("Megabytes of memory in all", ({ bytesPerPeer, peers }) => (bytesPerPeer * peers) / 1e6),
     one("Largest share of the ring over the mean, random ids", ({ share }) => share.maxOverMean),
     one("Gini of the shares", ({ share }) => share.gini),
   ]

@@ -26,6 +26,8 @@ const CLOCK_ANSWERS = seconds(1)
 const STALLED = seconds(5)
 /** A Join that was refused is tried again: another node is joining there. */
 const TRY_AGAIN = milliseconds(100)
+/** Who is to come behind us is asked for again so soon, as long as we have not joined: where many join, the question may go astray. */
+const SEEK_AGAIN = seconds(1)
 
 /** What a node that starts is to the ring, where it meets nobody: one that knows its records may be all there is of it. */
 export type Standing = "new" | "knows" | "lost"
@@ -59,7 +61,7 @@ export class Membership {
   readonly #becomePeer: () => void
   #stage: Stage = { kind: "idle" }
   #standing: Standing = "new"
-  #sought = false
+  #soughtAt: Instant | undefined
 
   constructor(
     fabric: Fabric,
@@ -160,8 +162,8 @@ export class Membership {
       this.#stage = { kind: "starting", since: now, linkedAt: now }
       return
     }
-    if (!this.#sought) {
-      this.#sought = true
+    if (this.#soughtAt === undefined || after(this.#soughtAt, SEEK_AGAIN) <= now) {
+      this.#soughtAt = now
       // Our successor, wherever it is: with tables alone nobody may have named it.
       this.#attaching.seek(toPoint(toNumber(self) + 1n), through)
     }

@@ -9,6 +9,7 @@ const MEETING_AT_LEAST = 100
 const SETTLED_AFTER = 4_000
 const STALLED = 5_000
 const TRY_AGAIN = 100
+const SEEK_AGAIN = 1_000
 /** A welcomed node may take so long to announce itself. */
 const ADMITTED_FOR = 5_000
 const LINGER = 500
@@ -19,7 +20,7 @@ interface Joiner {
   stage: "starting" | "meeting" | "joining"
   since: number
   through: number
-  hasSought: boolean
+  soughtAt: number
 }
 
 /** How nodes become peers, and leave in order: by messages, as the overlay has it. RFC 6940 §10.5, §10.9. */
@@ -55,7 +56,7 @@ export class Lives {
       stage: "starting",
       since: this.#population.now,
       through: rank,
-      hasSought: false,
+      soughtAt: -SEEK_AGAIN,
     })
     const begun = this.#population.now
     const step = () => {
@@ -122,8 +123,8 @@ export class Lives {
       if (waited >= STALLED || through !== joiner.through) this.#enter(joiner, "meeting")
       return
     }
-    if (!joiner.hasSought) {
-      joiner.hasSought = true
+    if (joiner.soughtAt + SEEK_AGAIN <= now) {
+      joiner.soughtAt = now
       // Our successor: nobody may have named it.
       return this.#attaching.seek(rank, rank + 0.5, through)
     }

@@ -50,6 +50,8 @@ test("a peer is responsible from behind its predecessor up to itself, around zer
   assert.deepEqual(chord.holders(point("d"), 3), [id("2"), id("8"), id("c")])
   assert.deepEqual(chord.holders(point("d"), 3, id("8")), [id("2"), id("c")])
   assert.equal(chord.nextHop(point("5")), undefined)
+  assert.equal(chord.nextHop(point("8")), undefined, "its own place is its own")
+  assert.equal(chord.nextHop(point("2")), id("2"))
   assert.equal(chord.nextHop(point("9")), id("c"))
 })
 

@@ -1,0 +1,84 @@
+/** A bug of one line: what stands there, and what stands there instead. */
+export interface Mutant {
+  readonly bug: string
+  readonly file: string
+  /** All of the line but the space before it. It stands there once. */
+  readonly line: string
+  readonly instead: string
+}
+
+/** The fast run: what the rooms of the fabric prove of themselves, and lean peers beside. */
+export const TESTS: readonly string[] = [
+  "src/core/topology/**/*.test.ts",
+  "src/core/storage/**/*.test.ts",
+  "src/core/overlay/**/*.test.ts",
+  "src/sim/lean/*.test.ts",
+]
+
+const RULES = "src/core/topology/chord/rules.ts"
+const MACHINE = "src/core/topology/chord/machine.ts"
+const PLAN = "src/core/storage/store-plan.ts"
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    bug: "the end of an interval of the ring does not belong to it",
+    file: RULES,
+    line: "return from < to ? from < point && point <= to : from < point || point <= to",
+    instead: "return from < to ? from < point && point < to : from < point || point < to",
+  },
+  {
+    bug: "a peer owns what lies behind its successor, not behind its predecessor",
+    file: RULES,
+    line: "return peers.size === 0 || isWithin<Id | Spot>(target, around(peers, indexAt(peers, self), -1), self)",
+    instead:
+      "return peers.size === 0 || isWithin<Id | Spot>(target, around(peers, indexAt(peers, self), 0), self)",
+  },
+  {
+    bug: "a message is passed on to the first peer behind its target, not to the last before it",
+    file: RULES,
+    line: "return isWithin<Id | Spot>(closest, self, target) ? closest : around(peers, index, 0)",
+    instead: "return isWithin<Id | Spot>(closest, target, self) ? closest : around(peers, index, 0)",
+  },
+  {
+    bug: "a wide ring keeps three neighbors, however wide it is",
+    file: RULES,
+    line: "Math.max(NEIGHBORS, logarithm(view))",
+    instead: "Math.max(NEIGHBORS, Math.min(NEIGHBORS, logarithm(view)))",
+  },
+  {
+    bug: "that a peer has us as a neighbor is forgotten",
+    file: MACHINE,
+    line: "if (isNeighbor) state.setNeedsUs(from, true)",
+    instead: "if (isNeighbor) state.setNeedsUs(from, false)",
+  },
+  {
+    bug: "an older copy replaces a newer one",
+    file: PLAN,
+    line: "if (held.expiresAt > now && (!present || supersedes(held, present))) this.#placed.set(held.slot, held)",
+    instead: "if (held.expiresAt > now) this.#placed.set(held.slot, held)",
+  },
+  {
+    bug: "a write with the storage_time of what is there is taken",
+    file: PLAN,
+    line: "if (present && held.storageTime <= present.storageTime)",
+    instead: "if (present && held.storageTime < present.storageTime)",
+  },
+  {
+    bug: "a write is acknowledged when one holder has not confirmed it yet",
+    file: "src/core/overlay/writes.ts",
+    line: "if (write.acknowledged.size + 1 < Math.min(COPIES, able)) return",
+    instead: "if (write.acknowledged.size + 2 < Math.min(COPIES, able)) return",
+  },
+  {
+    bug: "a record is let go of before those that ought to hold it have it",
+    file: "src/core/overlay/repair.ts",
+    line: "if (targets.length === 0 && !topology.holders(resource, COPIES).includes(self)) this.#letGo(resource)",
+    instead: "if (!topology.holders(resource, COPIES).includes(self)) this.#letGo(resource)",
+  },
+  {
+    bug: "an answer goes back over the peers of its way in the wrong order",
+    file: "src/core/overlay/messenger.ts",
+    line: 'const destination = [...header.via, { kind: "node", node: link.node } as const].reverse()',
+    instead: 'const destination = [...header.via, { kind: "node", node: link.node } as const]',
+  },
+]
