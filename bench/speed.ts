@@ -8,6 +8,7 @@
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import { type Ask, measure, measureMemory, type Round } from "./speed/measure.ts"
+import { measureChanges, measureFetches, type RingRound, signatureCosts } from "./speed/ring.ts"
 import { install, type RivalName, start, versions } from "./speed/rivals.ts"
 import { WORKLOADS, type Workload } from "./speed/workloads.ts"
 
@@ -22,9 +23,10 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds)
 const milliseconds = Number(values.seconds) * 1_000
 const chosen = values.only?.split(",")
-const unknown = chosen?.find((name) => !WORKLOADS.some((each) => each.name === name) && name !== "memory")
+const RINGS = ["fetches", "changes"]
+const names = [...WORKLOADS.map(({ name }) => name), ...RINGS, "memory"]
+const unknown = chosen?.find((name) => !names.includes(name))
 if (unknown !== undefined || !(rounds >= 1) || !(milliseconds > 0)) {
-  const names = [...WORKLOADS.map(({ name }) => name), "memory"]
   console.error(`--only takes some of ${names.join(",")}; --rounds and --seconds are numbers above 0`)
   process.exit(2)
 }
@@ -111,6 +113,39 @@ async function showMemory(users: number): Promise<void> {
   }
 }
 
+/** What the fabric does, by the processor time of all its nodes together. */
+async function showRing(name: string): Promise<void> {
+  const isFetching = name === "fetches"
+  const list: RingRound[] = []
+  for (let round = 1; round <= rounds; round++) {
+    try {
+      const result = await (isFetching ? measureFetches(32, milliseconds) : measureChanges(3, milliseconds))
+      list.push(result)
+      say(`${name} ${round}/${rounds}: ${Math.round(result.perCoreSecond)} per core-second`)
+    } catch (error) {
+      complaints.push(`${name}: ${(error as Error).message}`)
+      say(complaints.at(-1)!)
+    }
+  }
+  if (list.length === 0) return
+  const of = (what: keyof RingRound) => median(list.map((each) => each[what]))
+  const rate = of("perCoreSecond")
+  const rates = list.map(({ perCoreSecond }) => perCoreSecond)
+  const spread = `${Math.round(Math.min(...rates))}–${Math.round(Math.max(...rates))}`
+  const title = isFetching
+    ? "fetches in a ring of 32 nodes in one process"
+    : "REGISTER that changes the Contact, three copies, three nodes in one process"
+  console.log(`
+${title}, for a second of the processor time of all nodes: ${Math.round(rate)} (${spread}), ${Math.round(of("beyondRest"))} beyond what the ring spends at rest;
+each ${of("hops").toFixed(2)} hops, ${of("signatures").toFixed(2)} signatures and ${of("verifications").toFixed(2)} verifications, those of probes included`)
+  const costs = signatureCosts()
+  const signing = of("signatures") * costs.sign + of("verifications") * costs.verify
+  if (signing > 0)
+    console.log(
+      `of ${Math.round(1e6 / rate)} µs, signatures are ${Math.round(signing)} (sign ${costs.sign.toFixed(0)} µs, verify ${costs.verify.toFixed(0)} µs, now): ${Math.round((100 * signing * rate) / 1e6)} % of what they alone would allow`,
+    )
+}
+
 install(say)
 const software = Object.entries(versions()).map(([name, version]) => `${name} ${version}`)
 console.log(
@@ -120,6 +155,7 @@ for (const workload of WORKLOADS) {
   if (chosen !== undefined && !chosen.includes(workload.name)) continue
   show(workload, await run(workload))
 }
+for (const name of RINGS) if (chosen === undefined || chosen.includes(name)) await showRing(name)
 const registrations = Number(values.memory) || (chosen?.includes("memory") ? 100_000 : 0)
 if (registrations > 0) await showMemory(registrations)
 if (complaints.length > 0)

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
+import { DOMAIN } from "./domain.ts"
 import { kamailioSettings } from "./kamailio.ts"
 import { end, groupOf, has, SERVER_CORE, says, startOn } from "./processes.ts"
 
@@ -22,8 +23,6 @@ export type RivalName =
   | "kamailio -x fm"
   | "kamailio, default allocator"
   | "npm sip"
-
-export const DOMAIN = "bench.test"
 
 export interface Needs {
   readonly users: number

@@ -1,0 +1,2 @@
+/** Whose users all servers under test serve. */
+export const DOMAIN = "bench.test"
