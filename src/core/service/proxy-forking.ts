@@ -378,4 +378,4 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
 }
 
 /** Whether the Request-URI wants TLS on every hop. RFC 3261 §16.6 step 7. */
-export const isSecure = (requestUri: string): boolean => /^sips:/i.test(requestUri)
+export const isSecure = (requestUri: string): boolean => requestUri.slice(0, 5).toLowerCase() === "sips:"

@@ -1,4 +1,4 @@
-import { checksum } from "../kit/checksum.ts"
+import { checksum, checksumOfLines } from "../kit/checksum.ts"
 import type { Random } from "../kit/random.ts"
 import { randomToken } from "../kit/token.ts"
 import { callIdOf, cseqOf, viasOf } from "../sip/fields.ts"
@@ -21,18 +21,21 @@ const SECOND_SEED = 0x9e3779b1
  */
 export function loopMark(received: SipRequest): string {
   const parts = [received.uri, callIdOf(received), String(cseqOf(received).number)]
-  for (const name of DECISIVE) parts.push(...received.headers.all(name))
-  return checksum(parts.join("\n")).slice(1)
+  const { headers } = received
+  for (const name of DECISIVE)
+    for (let at = headers.indexOf(name); at >= 0; at = headers.indexOf(name, at + 1))
+      parts.push(headers.valueAt(at))
+  return checksumOfLines(parts).slice(1)
 }
 
 /** Whether this proxy, known by its `sentBys` (`host:port`), sent the very same request on before. */
 export function isLooping(received: SipRequest, mark: string, sentBys: ReadonlySet<string>): boolean {
   const suffix = `-${mark}`
-  if (!received.headers.all("Via").some((field) => field.includes(suffix))) return false
-  return viasOf(received).some(
-    (via) =>
-      branchOf(via)?.endsWith(suffix) && sentBys.has(`${via.host}:${via.port ?? defaultPort(via.transport)}`),
-  )
+  for (const via of viasOf(received)) {
+    if (branchOf(via)?.endsWith(suffix) !== true) continue
+    if (sentBys.has(`${via.host}:${via.port ?? defaultPort(via.transport)}`)) return true
+  }
+  return false
 }
 
 const RANDOM_DIGITS = 5

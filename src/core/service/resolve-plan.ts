@@ -1,4 +1,4 @@
-import { ipBytes } from "../kit/ip.ts"
+import { ipVersion } from "../kit/ip.ts"
 import { LIMITS } from "../kit/limits.ts"
 import type { Random } from "../kit/random.ts"
 import type { Hop, Transport } from "../sip/transport.ts"
@@ -27,6 +27,19 @@ export type Located =
 
 /** What is known of a question: its records, or undefined. */
 type Known = (question: DnsQuestion) => readonly DnsRecord[] | undefined
+
+/** Where a URI leads whose host is an IP literal: nothing has to be asked. Undefined for all others. */
+export function literalHop({ uri, secure }: Wish): Hop | undefined {
+  const name = uri.parameters.get("maddr")?.toLowerCase() ?? uri.host
+  const bare = name.startsWith("[") ? name.slice(1, -1) : name
+  if (ipVersion(bare) === undefined) return undefined
+  const tls = secure || uri.scheme === "sips"
+  const asked = usableTransport(uri.parameters.get("transport"), tls)
+  if (asked === "none") return undefined
+  const transport = asked ?? (tls ? "TLS" : "UDP")
+  const port = uri.port ?? defaultPort(transport)
+  return { kind: "address", transport, address: { host: bare, port }, serverName: undefined }
+}
 
 export function locate(wish: Wish, families: Families, known: Known, random: Random): Located {
   const search = new Search(families, known, random)
@@ -64,18 +77,15 @@ class Search {
     this.#random = random
   }
 
-  run({ uri, secure }: Wish): readonly Hop[] {
+  run(wish: Wish): readonly Hop[] {
+    const literal = literalHop(wish)
+    if (literal !== undefined) return [literal]
+    const { uri, secure } = wish
     const name = uri.parameters.get("maddr")?.toLowerCase() ?? uri.host
-    const bare = name.startsWith("[") ? name.slice(1, -1) : name
     const tls = secure || uri.scheme === "sips"
     const asked = usableTransport(uri.parameters.get("transport"), tls)
     if (asked === "none") return NOWHERE
     const transport = asked ?? (tls ? "TLS" : "UDP")
-    const serverName = ipBytes(bare) ? undefined : name
-    if (serverName === undefined) {
-      const port = uri.port ?? defaultPort(transport)
-      return [{ kind: "address", transport, address: { host: bare, port }, serverName }]
-    }
     if (uri.port !== undefined) return this.#addresses(name, uri.port, transport, name)
     const found = asked
       ? this.#services(serviceName(asked, name), name, asked)

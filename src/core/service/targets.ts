@@ -3,9 +3,12 @@ import { parseNameAddress } from "../sip/name-address.ts"
 import { type EffectiveBinding, identityOf } from "./bindings.ts"
 import type { Call } from "./desk.ts"
 import type { FlowPlace, Flows } from "./flows.ts"
-import type { Target } from "./proxy-interface.ts"
+import { readUri } from "./names.ts"
+import { isSecure } from "./proxy-forking.ts"
+import type { Target, TargetHop } from "./proxy-interface.ts"
 import type { RecordRoutes, Side } from "./record-route.ts"
 import type { GoneBinding } from "./registrar.ts"
+import { literalHop } from "./resolve-plan.ts"
 import type { Token, Tokens } from "./tokens.ts"
 
 /** A target, and the binding behind it: which the fabric has to forget should an edge say so. */
@@ -57,7 +60,8 @@ export class Targets {
   /** Out by the URI, as RFC 3263 finds it. */
   out(call: Call, uri: string, isLocal: boolean): Target {
     const recordRoute = this.#parts.recordRoutes.for(call, { kind: "out", uri }, isLocal)
-    return { hop: { kind: "uri", uri }, requestUri: call.request.uri, route: [], recordRoute, q: 1_000 }
+    const requestUri = call.request.uri
+    return { hop: hopOf(uri, isSecure(requestUri)), requestUri, route: [], recordRoute, q: 1_000 }
   }
 
   /** Over a flow that lives here or at another node. `text`: the token, to be passed on. */
@@ -116,6 +120,12 @@ export class Targets {
   #chain([first, ...rest]: readonly Target[]): Target {
     return rest.length === 0 ? first! : { ...first!, fallback: this.#chain(rest) }
   }
+}
+
+/** What names an address is where it leads. */
+function hopOf(text: string, secure: boolean): TargetHop {
+  const uri = readUri(text)
+  return (uri?.kind === "sip" ? literalHop({ uri, secure }) : undefined) ?? { kind: "uri", uri: text }
 }
 
 /** Undefined where another node, of another version, stored what we cannot read. */

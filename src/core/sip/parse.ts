@@ -96,11 +96,14 @@ function readStatusLine(text: string): StartLineResult {
   return { line: { kind: "response", status: Number(match[1]), reason: match[2] ?? "" } }
 }
 
-/** Finds the header fields of a text. */
+/** Of the message that is being read, so that the arrays it keeps are made once, in their size. */
+const names: string[] = []
+const places: number[] = []
+
+/** Finds the header fields of one text; the next comes when its headers have been taken. */
 class FieldReader {
   readonly #text: string
-  readonly #names: string[] = []
-  readonly #places: number[] = []
+  #fields = 0
   #unfolded: Map<number, string> | undefined
   /** The first. */
   fault: Fault | undefined
@@ -112,8 +115,8 @@ class FieldReader {
   get headers(): Headers {
     return Headers.over({
       text: this.#text,
-      names: this.#names,
-      places: this.#places,
+      names: names.slice(0, this.#fields),
+      places: places.slice(0, 3 * this.#fields),
       unfolded: this.#unfolded,
     })
   }
@@ -161,7 +164,7 @@ class FieldReader {
       const value = unfold(text.slice(valueStart, valueEnd))
       if (value.includes("\n") || value.includes("\r")) return false
       this.#unfolded ??= new Map()
-      this.#unfolded.set(this.#names.length, value)
+      this.#unfolded.set(this.#fields, value)
     }
     const known = headerDefinitionAt(text, start, nameEnd)
     const isOurWay =
@@ -171,8 +174,11 @@ class FieldReader {
       text.charCodeAt(colon + 1) === SPACE &&
       valueEnd === end &&
       (known === undefined || text.startsWith(known.name, start))
-    this.#names.push(known === undefined ? text.slice(start, nameEnd) : known.name)
-    this.#places.push(isOurWay ? start : -1, valueStart, valueEnd)
+    const field = this.#fields++
+    names[field] = known === undefined ? text.slice(start, nameEnd) : known.name
+    places[3 * field] = isOurWay ? start : -1
+    places[3 * field + 1] = valueStart
+    places[3 * field + 2] = valueEnd
     return true
   }
 }
