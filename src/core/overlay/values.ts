@@ -1,7 +1,7 @@
 import type { Certificate } from "../identity/certificate.ts"
 import { toHex } from "../kit/hex.ts"
 import type { ResourceId } from "../reload/header.ts"
-import { findSigner, readBucket, verifyValue } from "../reload/signing.ts"
+import { findSigner, verifyValue } from "../reload/signing.ts"
 import {
   ArrayRanges,
   DictionaryKeys,
@@ -49,7 +49,7 @@ export function verifiedValues(
 ): ValuesByKind {
   const byKind = new Map<KindId, Map<string, VerifiedValue>>()
   for (const { answer, received } of answers) {
-    const certificates = received?.certificates() ?? heldCertificates(fabric, resource)
+    const certificates = received?.certificates() ?? fabric.storage.signersOf(resource)
     for (const value of readAnswer(fabric, resource, answer, certificates, received !== undefined)) {
       const values = byKind.get(value.kind) ?? new Map<string, VerifiedValue>()
       byKind.set(value.kind, values)
@@ -97,11 +97,6 @@ function readAnswer(
     }
   }
   return found
-}
-
-function heldCertificates(fabric: Fabric, resource: ResourceId): ReadonlyMap<string, Certificate> {
-  const bucket = fabric.storage.certificatesFor(resource).map((der) => ({ type: "x509", der }) as const)
-  return readBucket(fabric.cryptography, bucket)
 }
 
 function slotOf(value: StoredValue): string {

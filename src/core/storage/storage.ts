@@ -196,9 +196,16 @@ export class Storage {
 
   /** DER of every certificate that verifies a value held there: for the security block that goes along. */
   certificatesFor(resource: ResourceId): readonly Uint8Array[] {
-    const values = this.#table.records(resource).flatMap((record) => [...record.values.values()])
-    const signers = new Set(values.map(({ signer }) => signer))
-    return [...signers].map((fingerprint) => this.#certificates.get(fingerprint).der)
+    return [...this.signersOf(resource).values()].map(({ der }) => der)
+  }
+
+  /** The same certificates as they were read once, by their fingerprints. */
+  signersOf(resource: ResourceId): ReadonlyMap<string, Certificate> {
+    const signers = new Map<string, Certificate>()
+    for (const { values } of this.#table.records(resource))
+      for (const { signer } of values.values())
+        if (!signers.has(signer)) signers.set(signer, this.#certificates.get(signer))
+    return signers
   }
 
   /** Everything held there, removals too, with what is left of the lifetimes; no Kinds where nothing is. */
