@@ -84,14 +84,22 @@ const transportOf = (hop: Hop): Transport => {
  */
 export function viaFor(hop: Hop, listeners: readonly Listener[], branch: string): string {
   const transport = transportOf(hop)
-  const ours = listeners.filter((listener) => listener.transport === transport)
-  const candidates = ours.length > 0 ? ours : listeners
-  const sixes = hop.kind !== "node" && destinationOf(hop).includes(":")
-  const listener =
-    candidates.find(({ advertised }) => advertised.host.includes(":") === sixes) ?? candidates[0]!
+  const listener = listenerFor(hop, transport, listeners)
   // A connection needs no rport: answers come back over it. RFC 3581 is about datagrams.
   const rport = isReliable(transport) ? "" : ";rport"
   return `SIP/2.0/${transport} ${viaAddress(listener)}${rport};branch=${branch}`
+}
+
+function listenerFor(hop: Hop, transport: Transport, listeners: readonly Listener[]): Listener {
+  const sixes = hop.kind !== "node" && destinationOf(hop).includes(":")
+  const takesAny = !listeners.some((listener) => listener.transport === transport)
+  let other: Listener | undefined
+  for (const listener of listeners) {
+    if (!takesAny && listener.transport !== transport) continue
+    if (listener.advertised.host.includes(":") === sixes) return listener
+    other ??= listener
+  }
+  return other!
 }
 
 /** The default port is left out: every message that passes carries it. RFC 3261 §18.1.1. */

@@ -79,11 +79,16 @@ export function cseqOf(message: Message): CSeq {
 }
 
 function parseCSeq(text: string): CSeq {
-  let space = 0
-  while (space < text.length && !isSpace(text.charCodeAt(space))) space++
-  const number = parseDecimal(text.slice(0, space))
-  const method = trimSpace(text.slice(space))
-  if (number === undefined || number > LARGEST || !isToken(method)) throw new FormatError("CSeq is malformed")
+  let number = 0
+  let at = 0
+  for (; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - 48
+    if (digit < 0 || digit > 9) break
+    number = 10 * number + digit
+  }
+  const method = trimSpace(text.slice(at))
+  const isSound = at > 0 && at < text.length && isSpace(text.charCodeAt(at)) && number <= LARGEST
+  if (!isSound || !isToken(method)) throw new FormatError("CSeq is malformed")
   return { number, method }
 }
 

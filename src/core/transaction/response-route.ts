@@ -22,11 +22,13 @@ const bareHost = (host: string) => (host.startsWith("[") ? host.slice(1, -1) : h
 export function markReceived(via: Via, flow: Flow): Via {
   const { host, port } = flow.remote
   const { parameters } = via
-  if (parameters.has("rport")) {
-    return { ...via, parameters: parameters.with("received", host).with("rport", String(port)) }
-  }
-  const same = bareHost(via.host) === host
-  return { ...via, parameters: same ? parameters.without("received") : parameters.with("received", host) }
+  const { transport, host: sentBy, port: sentFrom } = via
+  const marked = parameters.has("rport")
+    ? parameters.with("received", host).with("rport", String(port))
+    : bareHost(sentBy) === host
+      ? parameters.without("received")
+      : parameters.with("received", host)
+  return { transport, host: sentBy, port: sentFrom, parameters: marked }
 }
 
 /** Where responses to a request go, of which `via` was the top Via. RFC 3261 §18.2.2, RFC 3581 §4. */
