@@ -1,7 +1,9 @@
 import { toLatin1 } from "../kit/bytes.ts"
 import type { Room } from "../kit/room.ts"
+import { HEADER_TABLE } from "../sip/header-table.ts"
 import { FIELD_NUMBER, FIELD_STRIDE, VALUE_END, VALUE_START } from "../sip/scan.ts"
 import type { Flow } from "../sip/transport.ts"
+import { Piece } from "./piece.ts"
 import { CALL_ID, CSEQ, FROM, type Skeleton, TO, VIA } from "./skeleton.ts"
 
 /** Answers are parts of such pieces of memory: one for each would cost as much as all the rest of it. */
@@ -15,16 +17,17 @@ const FNV_PRIME = 0x01000193
 const TAG_LENGTH = 7
 const LF = 10
 
-const LINE_END = "\r\n"
-const NAMES = new Map([
-  [VIA, "Via: "],
-  [FROM, "From: "],
-  [TO, "To: "],
-  [CALL_ID, "Call-ID: "],
-  [CSEQ, "CSeq: "],
-])
-/** By header number; empty for what an answer does not repeat. */
-const REPEATED = Array.from({ length: 1 + Math.max(...NAMES.keys()) }, (_, number) => NAMES.get(number) ?? "")
+const NOTHING = new Piece("")
+const LINE_END = new Piece("\r\n")
+const TAG = new Piece(";tag=")
+const EQUALS = new Piece("=")
+const RECEIVED = new Piece(";received=")
+/** By header number: what an answer repeats, with the end of the line before. */
+const REPEATED: readonly (Piece | undefined)[] = HEADER_TABLE.map((_, number) =>
+  [VIA, FROM, TO, CALL_ID, CSEQ].includes(number)
+    ? new Piece(`\r\n${HEADER_TABLE[number]!.name}: `)
+    : undefined,
+)
 
 /** Writes an answer from the bytes of its request. RFC 3261 §8.2.6, in the way of `makeResponse` and `serializeMessage`. */
 export class AnswerWriter {
@@ -44,27 +47,27 @@ export class AnswerWriter {
   #viaEnd = 0
 
   /** Status line, then what the request's fields say, Via marked (RFC 3581 §4), To with `toTag` or one made of the request. */
-  begin(status: string, bytes: Uint8Array, skeleton: Skeleton, flow: Flow, toTag: string | undefined): void {
+  begin(status: Piece, bytes: Uint8Array, skeleton: Skeleton, flow: Flow, toTag: string | undefined): void {
     this.#findRoom(2 * bytes.length + ROOM)
     if (bytes.buffer !== this.#from.buffer) this.#from = new DataView(bytes.buffer)
     const offset = bytes.byteOffset
-    this.text(status)
+    this.piece(status)
     const { fields, count } = skeleton.scan
     for (let place = 0; place < count * FIELD_STRIDE; place += FIELD_STRIDE) {
       const number = fields[place + FIELD_NUMBER]!
-      const name = number < 0 ? "" : (REPEATED[number] ?? "")
-      if (name === "") continue
-      this.text(name)
+      const name = number < 0 ? undefined : REPEATED[number]
+      if (name === undefined) continue
+      this.piece(name)
       const [start, end] = [fields[place + VALUE_START]!, fields[place + VALUE_END]!]
       if (number === VIA) this.#via(offset, start, end, skeleton.rportEnd, flow)
       else this.#copy(offset + start, offset + end)
       if (number === TO) {
-        this.text(";tag=")
+        this.piece(TAG)
         if (toTag === undefined) this.#statelessTag(bytes, skeleton)
         else this.text(toTag)
       }
-      this.text(LINE_END)
     }
+    this.piece(LINE_END)
   }
 
   /** Leaves out that many bytes, from `at` of `memory` on, which somebody else writes. */
@@ -78,6 +81,14 @@ export class AnswerWriter {
   end(): Uint8Array {
     if (this.#memory === this.#slab) this.#slabAt = this.#at
     return this.#memory.subarray(this.#start, this.#at)
+  }
+
+  /** Four bytes at a time; up to three zeros behind it are written over by what follows. */
+  piece({ length, words }: Piece): void {
+    const view = this.#view
+    let at = this.#at
+    for (let word = 0; word < words.length; word++, at += 4) view.setInt32(at, words[word]!, true)
+    this.#at += length
   }
 
   text(text: string): void {
@@ -136,10 +147,10 @@ export class AnswerWriter {
     if (rportEnd < 0) this.#copy(offset + start, offset + end)
     else {
       this.#copy(offset + start, offset + rportEnd)
-      this.text("=")
+      this.piece(EQUALS)
       this.number(remote.port)
       this.#copy(offset + rportEnd, offset + end)
-      this.text(";received=")
+      this.piece(RECEIVED)
       this.text(remote.host)
     }
     this.#viaEnd = this.#at
@@ -147,7 +158,7 @@ export class AnswerWriter {
 
   /** The Via as an answer has it. */
   viaText(bytes: Uint8Array, skeleton: Skeleton, flow: Flow): string {
-    this.begin("", bytes, skeleton, flow, "")
+    this.begin(NOTHING, bytes, skeleton, flow, "")
     return toLatin1(this.#memory.subarray(this.#viaStart, this.#viaEnd))
   }
 

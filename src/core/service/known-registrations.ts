@@ -1,6 +1,7 @@
 import type { Instant } from "../kit/time.ts"
 import type { Flow } from "../sip/transport.ts"
 import type { Held } from "./edge-table.ts"
+import type { Piece } from "./piece.ts"
 import type { RequestedContact } from "./register-request.ts"
 
 /** What an accepted REGISTER looked like: the hash of its skeleton, that of its credentials, and where it came from. */
@@ -24,7 +25,7 @@ export interface Known {
   readonly requested: RequestedContact
   /** `Contact: <…>;expires=`, and what follows the number, up to the time of Date. */
   readonly contact: string
-  readonly behindContact: string
+  readonly behindContact: Piece
   readonly toTag: string
   /** The last REGISTER that was answered without a transaction: so may be its repetition. */
   readonly answered: { cseq: number; nonceCount: number; branch: number; response: number; at: Instant }

@@ -10,6 +10,7 @@ import { type EffectiveBinding, mergeBindings } from "./bindings.ts"
 import type { Call, Desk } from "./desk.ts"
 import { EdgeTable, type Overlooked } from "./edge-table.ts"
 import type { Known, KnownShape } from "./known-registrations.ts"
+import { Piece } from "./piece.ts"
 import type { Questions } from "./questions.ts"
 import { refuse, unavailable } from "./refusal.ts"
 import { type RegistrarRules, type Registration, readRegistration } from "./register-request.ts"
@@ -122,10 +123,8 @@ export class Registrar {
   #remember(registration: Registration, shape: KnownShape | undefined, now: Instant): void {
     if (shape === undefined) return
     const { path, outbound } = registration
-    const [first, ...others] = headersBehindContacts(path, outbound).map(
-      ({ name, value }) => `\r\n${name}: ${value}`,
-    )
-    const behindContact = `${first}${others.join("")}\r\nDate: `
+    const isUsual = path.length === 0 && !outbound
+    const behindContact = isUsual ? USUAL_BEHIND_CONTACT : behindContacts(path, outbound)
     this.#table.remember(registration, shape, { contactOf: contactLine, behindContact }, now)
   }
 
@@ -325,6 +324,13 @@ function headersBehindContacts(path: readonly string[], outbound: boolean): read
   const required = outbound ? [{ name: "Require", value: "outbound" }] : []
   return [...paths, ...required, { name: "Supported", value: SUPPORTED.join(", ") }]
 }
+
+/** From behind the last Contact to the time of Date. */
+const behindContacts = (path: readonly string[], outbound: boolean): Piece => {
+  const fields = headersBehindContacts(path, outbound).map(({ name, value }) => `\r\n${name}: ${value}`)
+  return new Piece(`${fields.join("")}\r\nDate: `)
+}
+const USUAL_BEHIND_CONTACT = behindContacts([], false)
 
 function contactField(binding: EffectiveBinding, now: Instant): HeaderField {
   const left = Math.max(0, Math.ceil((binding.expires - now) / 1_000))

@@ -18,6 +18,7 @@ import type { CredentialScan } from "./credential-scan.ts"
 import type { Call } from "./desk.ts"
 import type { Known, KnownShape } from "./known-registrations.ts"
 import { NONCE_LENGTH } from "./nonce.ts"
+import { Piece } from "./piece.ts"
 import type { Registrar } from "./registrar.ts"
 import type { SipEffect, SipInput, SipSettings } from "./sip-server-interface.ts"
 import { Skeleton } from "./skeleton.ts"
@@ -47,9 +48,9 @@ const ID = "shortcut"
 /** One object, which whoever counts can know again. */
 const CHALLENGED = count("sip_refused_total", { status: "401" })
 
-const OK = "SIP/2.0 200 OK\r\n"
-const UNAUTHORIZED = "SIP/2.0 401 Unauthorized\r\n"
-const NO_BODY = "Content-Length: 0\r\n\r\n"
+const OK = new Piece("SIP/2.0 200 OK")
+const UNAUTHORIZED = new Piece("SIP/2.0 401 Unauthorized")
+const NO_BODY = new Piece("Content-Length: 0\r\n\r\n")
 
 interface KnownOptions {
   readonly b: number
@@ -66,23 +67,25 @@ export class Shortcuts {
   readonly #parts: ShortcutParts
   readonly #skeleton = new Skeleton()
   readonly #writer = new AnswerWriter()
-  readonly #challenges: readonly { readonly before: string; readonly behind: string }[]
+  readonly #challenges: readonly { readonly before: Piece; readonly behind: Piece }[]
+  readonly #capabilities: Piece
   #aliases: readonly string[]
   #recentOptions = new Map<number, KnownOptions>()
   #olderOptions = new Map<number, KnownOptions>()
   /** The message that is being handled, where it is plain. */
   #bytes: Uint8Array | undefined
   #second = -1
-  #date = ""
+  #date = new Piece("")
 
   constructor(parts: ShortcutParts) {
     this.#parts = parts
     const { domain, algorithms, aliases } = parts.settings
     this.#aliases = aliases()
+    this.#capabilities = new Piece(parts.capabilities)
     this.#challenges = algorithms.map((algorithm) => {
       const text = formatChallenge({ realm: domain, nonce: "<nonce>", algorithm })
       const [before, behind] = `WWW-Authenticate: ${text}\r\n`.split("<nonce>")
-      return { before: before!, behind: behind! }
+      return { before: new Piece(before!), behind: new Piece(behind!) }
     })
   }
 
@@ -156,8 +159,8 @@ export class Shortcuts {
     if (known?.b !== b || known.transport !== flow.transport) return undefined
     const writer = this.#writer
     writer.begin(OK, bytes, this.#skeleton, flow, undefined)
-    writer.text(this.#parts.capabilities)
-    writer.text(NO_BODY)
+    writer.piece(this.#capabilities)
+    writer.piece(NO_BODY)
     return [this.#send(flow)]
   }
 
@@ -194,12 +197,12 @@ export class Shortcuts {
     this.#parts.registrar.notice(known.aor, known.callId, this.#skeleton.cseq)
     writer.begin(UNAUTHORIZED, bytes, this.#skeleton, flow, undefined)
     for (const { before, behind } of this.#challenges) {
-      writer.text(before)
+      writer.piece(before)
       const { memory, at } = writer.leave(NONCE_LENGTH)
       this.#parts.authentication.issueBytes(memory, at, now)
-      writer.text(behind)
+      writer.piece(behind)
     }
-    writer.text(NO_BODY)
+    writer.piece(NO_BODY)
     return [CHALLENGED, this.#send(flow)]
   }
 
@@ -238,9 +241,9 @@ export class Shortcuts {
     writer.begin(OK, bytes, this.#skeleton, flow, known.toTag)
     writer.text(known.contact)
     writer.number(Math.ceil(known.requested.granted / 1_000))
-    writer.text(known.behindContact)
-    writer.text(this.#dateAt(known.answered.at))
-    writer.text(NO_BODY)
+    writer.piece(known.behindContact)
+    writer.piece(this.#dateAt(known.answered.at))
+    writer.piece(NO_BODY)
     return this.#send(flow)
   }
 
@@ -249,11 +252,11 @@ export class Shortcuts {
   }
 
   /** With the end of its line. */
-  #dateAt(instant: Instant): string {
+  #dateAt(instant: Instant): Piece {
     const second = Math.floor(instant / 1_000)
     if (second !== this.#second) {
       this.#second = second
-      this.#date = `${formatSipDate(instant)}\r\n`
+      this.#date = new Piece(`${formatSipDate(instant)}\r\n`)
     }
     return this.#date
   }

@@ -54,7 +54,7 @@ export class MessageScan {
   bodyStart = 0
   bodyEnd = 0
   /** By number of a known field: the place in `fields` of the first one, in multiples of FIELD_STRIDE; -1 where there is none. */
-  readonly #first = new Int32Array(HEADER_TABLE.length)
+  readonly #first = new Int32Array(HEADER_TABLE.length).fill(-1)
   readonly #counts = new Uint16Array(HEADER_TABLE.length)
   #view: DataView = new DataView(new ArrayBuffer(0))
 
@@ -75,9 +75,7 @@ export class MessageScan {
     if (bytes.buffer !== this.#view.buffer) this.#view = new DataView(bytes.buffer)
     const lineEnd = this.#endOfLine(bytes, 0)
     if (lineEnd < 0 || !this.#readStartLine(bytes, lineEnd)) return false
-    this.#first.fill(-1)
-    this.#counts.fill(0)
-    this.count = 0
+    this.#forget()
     let at = lineEnd + 2
     while (bytes[at] !== CR) {
       at = this.#readField(bytes, at)
@@ -85,6 +83,18 @@ export class MessageScan {
     }
     if (bytes[at + 1] !== LF) return false
     return this.#readBody(bytes, at + 2)
+  }
+
+  /** What the last message had; `fill` would take a tenth of the whole time. */
+  #forget(): void {
+    const { fields } = this
+    for (let place = this.count * FIELD_STRIDE - FIELD_STRIDE; place >= 0; place -= FIELD_STRIDE) {
+      const number = fields[place]!
+      if (number === UNKNOWN) continue
+      this.#first[number] = -1
+      this.#counts[number] = 0
+    }
+    this.count = 0
   }
 
   #readStartLine(bytes: Uint8Array, end: number): boolean {
@@ -117,18 +127,20 @@ export class MessageScan {
 
   /** Where the next line begins; -1 where this one is not plain. */
   #readField(bytes: Uint8Array, start: number): number {
-    let at = start
-    while (isIn(bytes[at]!, TOKEN)) at++
-    if (at === start || bytes[at] !== COLON || this.count >= LIMITS.sip.headerCount) return -1
-    const lineEnd = this.#endOfLine(bytes, at)
-    if (lineEnd < 0 || lineEnd - start > LIMITS.sip.headerBytes) return -1
+    const lineEnd = this.#endOfLine(bytes, start)
+    if (lineEnd < 0 || lineEnd - start > LIMITS.sip.headerBytes || this.count >= LIMITS.sip.headerCount)
+      return -1
     const next = bytes[lineEnd + 2]
     if (next === SPACE || next === TAB) return -1
+    let at = start
+    while (at < lineEnd && bytes[at] !== COLON) at++
+    if (at === start || at === lineEnd) return -1
     const nameEnd = at++
+    const number = recognize(bytes, this.#view, bytes.byteOffset, start, nameEnd - start)
+    if (number === UNKNOWN && !isTokenIn(bytes, start, nameEnd)) return -1
     let end = lineEnd
     while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++
     while (end > at && (bytes[end - 1] === SPACE || bytes[end - 1] === TAB)) end--
-    const number = recognize(bytes, start, nameEnd - start)
     const place = this.count++ * FIELD_STRIDE
     const { fields } = this
     fields[place] = number
@@ -169,10 +181,11 @@ export class MessageScan {
     const view = this.#view
     let at = start
     for (;;) {
-      for (; at + 4 <= length; at += 4) {
-        const word = view.getInt32(byteOffset + at, true)
+      for (; at + 8 <= length; at += 8) {
+        const v = view.getInt32(byteOffset + at, true)
+        const w = view.getInt32(byteOffset + at + 4, true)
         // Whether any of the bytes is below 0x20.
-        if (((word - 0x20202020) & ~word & 0x80808080) !== 0) break
+        if ((((v - 0x20202020) & ~v) | ((w - 0x20202020) & ~w)) & 0x80808080) break
       }
       while (at < length && bytes[at]! >= SPACE) at++
       if (at >= length) return -1
@@ -181,6 +194,11 @@ export class MessageScan {
       at++
     }
   }
+}
+
+function isTokenIn(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (!isIn(bytes[at]!, TOKEN)) return false
+  return true
 }
 
 function startsWith(bytes: Uint8Array, start: number, text: Uint8Array): boolean {
