@@ -1,6 +1,6 @@
 // `npm run bench`: Carillon beside Kamailio and the npm package `sip`, in one run, on the same core.
 //
-//   npm run bench -- [--only refresh,digest,…] [--rounds 5] [--seconds 4] [--memory 100000]
+//   npm run bench -- [--only refresh,digest,…] [--rivals "carillon;…"] [--rounds 5] [--seconds 4] [--memory 100000]
 //
 // Rates are operations for a second of the server's processor time. Rivals take turns, round by round, so that what
 // else the machine does strikes all alike; the table shows the median round and the spread of all.
@@ -15,6 +15,7 @@ import { WORKLOADS, type Workload } from "./speed/workloads.ts"
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
+    rivals: { type: "string" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "4" },
     memory: { type: "string", default: "0" },
@@ -26,6 +27,13 @@ const chosen = values.only?.split(",")
 const RINGS = ["fetches", "changes"]
 const names = [...WORKLOADS.map(({ name }) => name), ...RINGS, "memory"]
 const unknown = chosen?.find((name) => !names.includes(name))
+const wanted = values.rivals?.split(";")
+const known = new Set<string>(WORKLOADS.flatMap(({ rivals }) => rivals.map(([name]) => name)))
+const stranger = wanted?.find((name) => !known.has(name))
+if (stranger !== undefined) {
+  console.error(`--rivals takes some of ${[...known].join(";")}, not ${stranger}`)
+  process.exit(2)
+}
 if (unknown !== undefined || !(rounds >= 1) || !(milliseconds > 0)) {
   console.error(`--only takes some of ${names.join(",")}; --rounds and --seconds are numbers above 0`)
   process.exit(2)
@@ -153,7 +161,8 @@ console.log(
 )
 for (const workload of WORKLOADS) {
   if (chosen !== undefined && !chosen.includes(workload.name)) continue
-  show(workload, await run(workload))
+  const rivals = workload.rivals.filter(([name]) => wanted === undefined || wanted.includes(name))
+  if (rivals.length > 0) show(workload, await run({ ...workload, rivals }))
 }
 for (const name of RINGS) if (chosen === undefined || chosen.includes(name)) await showRing(name)
 const registrations = Number(values.memory) || (chosen?.includes("memory") ? 100_000 : 0)

@@ -150,7 +150,7 @@ function openSip(
       const flow = flowOf(remote)
       if (driver.isIdle && messages.mayDo()) return driver.input({ kind: "received", flow, bytes, room })
       // Copied: it has to wait until the node has done what it is at.
-      messages.do({ kind: "received", flow, bytes: new Uint8Array(bytes) })
+      messages.do({ kind: "received", flow, bytes: new Uint8Array(bytes), room })
     },
     connection: (socket, remote) => streams.accept(socket, "TCP", remote, undefined),
     refused,
