@@ -152,6 +152,7 @@ function openSip(
       // Copied: it has to wait until the node has done what it is at.
       messages.do({ kind: "received", flow, bytes: new Uint8Array(bytes), room })
     },
+    takesMore: () => messages.waiting === 0,
     connection: (socket, remote) => streams.accept(socket, "TCP", remote, undefined),
     refused,
   }).then((ports) => {

@@ -9,6 +9,7 @@ export interface SipPortSettings {
   readonly bind: Address
   readonly udp: WantedWay
   readonly datagram: DatagramSettings["received"]
+  readonly takesMore: () => boolean
   readonly connection: (socket: Socket, remote: Address) => void
   readonly refused: (cause: string, remote: Address, detail: string) => void
 }
@@ -23,7 +24,7 @@ const TRIES = 16
 
 /** SIP on one port over TCP and UDP; both or none. Throws as `listenFailure` says. */
 export async function openSipPorts(settings: SipPortSettings): Promise<SipPorts> {
-  const { bind, udp, datagram, connection, refused } = settings
+  const { bind, udp, datagram, takesMore, connection, refused } = settings
   for (let attempt = 1; ; attempt++) {
     const tcp = await openAcceptor({
       name: "sip",
@@ -34,7 +35,7 @@ export async function openSipPorts(settings: SipPortSettings): Promise<SipPorts>
     })
     try {
       const datagrams = await openDatagrams(
-        { bind: { host: bind.host, port: tcp.port }, received: datagram },
+        { bind: { host: bind.host, port: tcp.port }, received: datagram, takesMore },
         udp,
       )
       return { datagrams, tcp }

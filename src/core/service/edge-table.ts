@@ -120,7 +120,7 @@ export class EdgeTable {
    * where nothing else is to be listed in its answer.
    */
   remember(
-    { aor, callId, contacts }: Registration,
+    { aor, contacts }: Registration,
     shape: KnownShape,
     answer: Pick<Known, "behindContact"> & { readonly contactOf: (binding: Binding) => string },
     now: Instant,
@@ -137,8 +137,19 @@ export class EdgeTable {
     const { behindContact, contactOf } = answer
     const toTag = checksum(`${shape.a} ${shape.b}`)
     const answered = { cseq: -1, nonceCount: 0, branch: 0, response: 0, at: now }
-    const contact = contactOf(held.binding)
-    held.known = { shape, held, aor, callId, requested: requested!, contact, behindContact, toTag, answered }
+    // The same texts that are kept anyway: those of this REGISTER would keep all of it.
+    const same = { ...requested!, binding: held.binding }
+    held.known = {
+      shape,
+      held,
+      aor,
+      callId: held.binding.callId,
+      requested: same,
+      contact: contactOf(held.binding),
+      behindContact,
+      toTag,
+      answered,
+    }
     this.#known.add(held.known)
   }
 
@@ -170,7 +181,6 @@ export class EdgeTable {
 
   #extend(held: Held, requested: RequestedContact, cseq: number, now: Instant): void {
     const { record } = held
-    // While one waits, the check is planned.
     if (held.unchecked === undefined)
       this.#checks.set(record, Math.max(now, after(record.checkedAt, CHECK_EVERY)) as Instant)
     held.cseq = cseq

@@ -52,7 +52,8 @@ class FakeKernel implements SocketCalls {
   }
 }
 
-const open = (kernel: FakeKernel) => new BatchedDatagrams(kernel, AF_INET, 3, TO, () => undefined)
+const open = (kernel: FakeKernel) =>
+  new BatchedDatagrams(kernel, AF_INET, 3, TO, { received: () => undefined })
 
 const send = (transport: BatchedDatagrams, reasons: string[], ...texts: readonly string[]) => {
   for (const text of texts)

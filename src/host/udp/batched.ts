@@ -47,7 +47,7 @@ interface Waiting {
 export function openBatchedDatagrams(settings: DatagramSettings, calls: SocketCalls): DatagramTransport {
   const family = isIPv6(settings.bind.host) ? AF_INET6 : AF_INET
   const { fd, port } = openBatchSocket(calls, family, settings)
-  return new BatchedDatagrams(calls, family, fd, { host: settings.bind.host, port }, settings.received)
+  return new BatchedDatagrams(calls, family, fd, { host: settings.bind.host, port }, settings)
 }
 
 /**
@@ -61,6 +61,7 @@ export class BatchedDatagrams implements DatagramTransport {
   readonly #family: number
   readonly #fd: number
   readonly #received: DatagramSettings["received"]
+  readonly #takesMore: () => boolean
   readonly #book: AddressBook
   readonly #in: BatchMemory
   readonly #out: BatchMemory
@@ -82,13 +83,14 @@ export class BatchedDatagrams implements DatagramTransport {
     family: number,
     fd: number,
     local: Address,
-    received: DatagramSettings["received"],
+    { received, takesMore = () => true }: Pick<DatagramSettings, "received" | "takesMore">,
   ) {
     this.local = local
     this.#calls = calls
     this.#family = family
     this.#fd = fd
     this.#received = received
+    this.#takesMore = takesMore
     this.#book = new AddressBook(family, calls.interfaceIndex, interfaceName)
     this.#in = new BatchMemory(calls, family, RECEIVE_SLOTS, RECEIVE_SLOTS * SLOT_BYTES)
     this.#out = new BatchMemory(calls, family, SEND_SLOTS, SEND_BYTES)
@@ -152,7 +154,7 @@ export class BatchedDatagrams implements DatagramTransport {
         this.#isReceiving = false
       }
       this.#flush()
-      if (count < RECEIVE_SLOTS) return
+      if (count < RECEIVE_SLOTS || !this.#takesMore()) return
     }
   }
 

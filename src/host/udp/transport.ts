@@ -30,6 +30,8 @@ export interface DatagramSettings {
    * the same object, as long as it is remembered.
    */
   readonly received: (bytes: Uint8Array, from: Address, room?: Room) => void
+  /** Whether more can be taken in this turn of the event loop; what cannot is left to the kernel for the next one. */
+  readonly takesMore?: () => boolean
   /** Several sockets share the port, and the kernel spreads what comes by who sent it (SO_REUSEPORT). */
   readonly sharedPort?: boolean
   /** Asked of the kernel for each direction, which may grant less. */
