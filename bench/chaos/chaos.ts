@@ -159,14 +159,18 @@ export class Chaos {
     return new Set(users.filter(isDoomed))
   }
 
-  /** Nodes that hold one record together, its responsible peer first, filled up with others; never `spared`. */
-  async holdersOfSomething(count: number, spared: readonly FarmNode[] = []): Promise<readonly FarmNode[]> {
+  /** Of the holders of one record so many, its responsible peer first, filled up with others; never `spared`. */
+  async holdersOfSomething(
+    count: number,
+    { spared = [], together = 2 }: { spared?: readonly FarmNode[]; together?: number } = {},
+  ): Promise<readonly FarmNode[]> {
     const candidates = this.living.filter((node) => !spared.includes(node))
     const ids = await this.idsOf(this.living)
     const byId = new Map(
       await Promise.all(candidates.map(async (node) => [await this.idOf(node), node] as const)),
     )
-    const holders = () => this.#holdersOf(this.pick<Member>(this.population.members).user, ids).slice(0, 2)
+    const holders = () =>
+      this.#holdersOf(this.pick<Member>(this.population.members).user, ids).slice(0, together)
     let drawn = holders()
     while (!drawn.every((id) => byId.has(id))) drawn = holders()
     const victims = drawn.map((id) => byId.get(id)!)

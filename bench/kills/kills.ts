@@ -5,13 +5,13 @@ import { Farm, type FarmNode } from "../../test/interop/support/farm.ts"
 import { until } from "../../test/interop/support/programs.ts"
 import { losePower, watching } from "./torn-writes.ts"
 
-/** Writers go on without a rest; a kill falls somewhere into so much of their work. */
+/** A kill falls somewhere into so much of the writers' work. */
 const LONGEST_LIFE = 1_500
 /** After a refusal, or while its node is dead, a writer waits a little. */
 const BREATH = 50
 /** With so many users writers take a rest after each, else nodes that start again do little but take in what there is. */
-const MANY = 3_000
-const REST = 150
+const MANY = 500
+const REST = 1_000
 /** On a machine that does much else a node that comes back to many records takes its time. */
 const LONGEST_START = 300_000
 /** One kill in so many takes all nodes at once, as a power cut does. */

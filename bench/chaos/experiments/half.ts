@@ -12,7 +12,11 @@ export async function half(chaos: Chaos): Promise<void> {
   const count = Math.floor(all / 2)
   const { members } = chaos.population
   // Somebody has to be left who can admit fresh nodes.
-  const victims = await chaos.holdersOfSomething(count, [await chaos.admitter()])
+  // All three holders of some record are among them, so that there is something to lose.
+  const victims = await chaos.holdersOfSomething(count, {
+    spared: [await chaos.admitter()],
+    together: Math.min(3, count),
+  })
   const doomed = await chaos.doomedWith(victims)
   await chaos.kill(victims)
   await pause(8_000)

@@ -2,7 +2,7 @@ import type { Identity } from "../identity/certificate.ts"
 import { formatAddress } from "../kit/address.ts"
 import { count, log } from "../kit/log.ts"
 import type { Instant } from "../kit/time.ts"
-import type { OverlayStatus } from "../overlay/interface.ts"
+import type { Holdings, OverlayStatus } from "../overlay/interface.ts"
 import type { Configuration } from "../reload/configuration.ts"
 import type { SipStatistics } from "../service/sip-server-interface.ts"
 import type { Health, NodeEffect, NodeSettings, NodeStatus } from "./interface.ts"
@@ -36,7 +36,9 @@ export function describeNode(known: {
       ...versionOf(versions.get(node)),
     })),
   ]
-  const { fewest, ...records } = overlay.records
+  // Counting looks at every record: for who asks for it, once.
+  let counted: Holdings | undefined
+  const holdings = () => (counted ??= overlay.records)
   const roleCounts: Record<string, number> = {}
   for (const role of nodes.flatMap((node) => node.roles)) roleCounts[role] = (roleCounts[role] ?? 0) + 1
   return {
@@ -51,8 +53,13 @@ export function describeNode(known: {
     nodes,
     clocks: overlay.clocks,
     roleCounts,
-    mayDie: mayDie(nodes.length, fewest),
-    records,
+    get mayDie() {
+      return mayDie(nodes.length, holdings().fewest)
+    },
+    get records() {
+      const { held, due, short, repairing } = holdings()
+      return { held, due, short, repairing }
+    },
     sip,
     certificateDaysLeft: daysLeft(notAfter, now),
     configurationDaysLeft: daysLeft(configuration.expiration, now),
