@@ -29,6 +29,7 @@ test("other ways than the next hop come ever farther before the target, and neve
 test("whose place it is, is passed on to by one way where nobody stands before it, and by none where it is ours", () => {
   assert.deepEqual(ways(view(), point("008"), 3), [id("01")])
   assert.deepEqual(ways(view(), point("ffff"), 3), [])
+  assert.deepEqual(ways(view(), point("00"), 3), [], "its own Node-ID is the end of its share")
 })
 
 test("a place further on lies so many mean gaps away", () => {
