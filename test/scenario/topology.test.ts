@@ -10,6 +10,8 @@ import { peerScenario } from "../../src/sim/scenario.ts"
 // Rings of peers without SIP: with tables alone, which is what CHORD-RELOAD is, and once more with a link from each to
 // every other. `SCALE=full` tells of 64 peers and of ten minutes, as the nightly run does.
 
+const SITES = 3
+
 for (const [mesh, fullMeshLimit] of [
   ["tables alone", 4],
   ["a full mesh", 256],
@@ -75,12 +77,40 @@ for (const [mesh, fullMeshLimit] of [
       assert.equal(ledger.disagreement(world.shuffle(world.alive)), undefined)
     },
   )
+
+  peerScenario(
+    `a site of three dies, and nothing is lost that was in two of them, which is nearly all: ${mesh}`,
+    { ...conditions, sites: SITES },
+    (world, _, context) => {
+      const ledger = new Ledger(world)
+      for (const place of MANY_PLACES) write(world, ledger, world.alive, place)
+      world.run(seconds(3))
+      settle(world)
+      const site = world.below(SITES)
+      const rest = world.alive.filter((peer) => !world.site(site).includes(peer))
+      const kept = recordsOn(world, rest)
+      const all = recordsOn(world, world.alive)
+      context.diagnostic(`figure: records when a site died: ${all.size}`)
+      context.diagnostic(`figure: of them in that site alone: ${all.size - kept.size}`)
+      world.cutPower(world.site(site))
+      for (const place of MANY_PLACES)
+        if (!kept.has(world.alive[0]!.resource(nameIn(place)))) ledger.model.giveUp(place, world.now)
+      assert.ok(all.size - kept.size <= (fullMeshLimit > 4 ? 0 : all.size / 10), "records span sites")
+      waitUntilWhole(world, seconds(60))
+      settle(world)
+      assert.equal(ledger.disagreement(world.shuffle(world.alive)), undefined)
+      assert.equal(unwantedComplaint(world), undefined)
+    },
+  )
 }
 
 /** Eight records of one text and eight of three entries. */
 const PLACES = Array.from({ length: 16 }, (_, index) => `n${index}`).flatMap((name, index) =>
   index < 8 ? [name] : ["a", "b", "c"].map((key) => `${name}/${key}`),
 )
+
+/** As many of one text as it takes for some to have all three holders in one site. */
+const MANY_PLACES = Array.from({ length: 60 }, (_, index) => `m${index}`)
 
 const nameIn = (place: string) => place.split("/")[0]!
 
@@ -114,6 +144,21 @@ function shortRecords(world: PeerWorld): ReadonlySet<string> {
       for (const holder of holdersOf(all, put.resource))
         if ((disks.get(holder)!.get(place)?.data.storageTime ?? 0) < data.storageTime) short.add(put.resource)
   return short
+}
+
+/** The records on the disks of these. */
+const recordsOn = (world: PeerWorld, peers: readonly PeerHost[]): ReadonlySet<string> =>
+  new Set(peers.flatMap((peer) => [...valuesOn(peer, world.now).values()].map(({ put }) => put.resource)))
+
+/** Nobody holds what has its place elsewhere, when the ring has been at rest for a while. */
+function unwantedComplaint(world: PeerWorld): string | undefined {
+  const odd = () =>
+    world.alive.find(({ overlay }) => overlay.status.records.held !== overlay.status.records.due)
+  world.runUntil(() => world.happened % 500 === 0 && odd() === undefined, seconds(60))
+  const { held, due } = odd()?.overlay.status.records ?? {}
+  return held === undefined
+    ? undefined
+    : `${odd()!.host} holds ${held} records, of which ${due} are due there`
 }
 
 const isOnADisk = (world: PeerWorld, resource: string) =>

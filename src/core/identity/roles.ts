@@ -34,3 +34,33 @@ export const isRoleName = (text: string): boolean => /^[a-z][a-z0-9-]{0,31}$/.te
  * holds the CA may be taken for a place where invites are shown.
  */
 export const isGrantable = (role: string): boolean => isRoleName(role) && role !== ENROLMENT
+
+/**
+ * Where a node stands, as its operator has declared it: what may fail as one. It stands among the roles of the
+ * certificate, so whoever has a link to the node knows it, and a node of an earlier version passes it over.
+ */
+export interface FailureDomain {
+  readonly site: string | undefined
+  /** Within the site. */
+  readonly rack: string | undefined
+}
+
+const SITE = "site:"
+const RACK = "rack:"
+
+/** What an operator may call a site or a rack: it stands in lists that commas part. */
+export const isDomainName = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(text)
+
+export const rolesOfDomain = ({ site, rack }: FailureDomain): readonly Role[] => [
+  ...(site === undefined ? [] : [SITE + site]),
+  ...(rack === undefined ? [] : [RACK + rack]),
+]
+
+/** Whether it is no function of the node but says where it stands: nobody needs leave for that. */
+export const isDomainRole = (role: Role): boolean =>
+  (role.startsWith(SITE) || role.startsWith(RACK)) && isDomainName(role.slice(SITE.length))
+
+export function domainOf({ roles }: Pick<Certificate, "roles">): FailureDomain {
+  const named = (prefix: string) => roles.find((role) => role.startsWith(prefix))?.slice(prefix.length)
+  return { site: named(SITE), rack: named(RACK) }
+}

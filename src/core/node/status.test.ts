@@ -30,7 +30,7 @@ const overlay: OverlayStatus = {
   peers: [peerOf(PEER, ["registrar"]), { ...peerOf(THIRD, []), address: undefined }],
   clocks: [{ node: PEER, ahead: 12 as Duration }],
   obstacle: undefined,
-  records: { held: 30, due: 10, short: 0, repairing: 0, fewest: 3 },
+  records: { held: 30, due: 10, short: 0, extra: 0, repairing: 0, fewest: 3 },
 }
 
 function describe(more: Partial<OverlayStatus> = {}) {
@@ -83,7 +83,7 @@ test("a node describes itself and all it knows of the fabric", () => {
     clocks: [{ node: PEER, ahead: 12 }],
     roleCounts: { registrar: 2, proxy: 1 },
     mayDie: 2,
-    records: { held: 30, due: 10, short: 0, repairing: 0 },
+    records: { held: 30, due: 10, short: 0, extra: 0, repairing: 0 },
     sip,
     certificateDaysLeft: 9,
     configurationDaysLeft: 700,

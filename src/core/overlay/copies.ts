@@ -4,7 +4,8 @@ import type { Answers } from "./answers.ts"
 import type { Fabric } from "./fabric.ts"
 import type { LinkPool } from "./link-pool.ts"
 import type { Received } from "./messenger.ts"
-import { COPIES, type Records } from "./records.ts"
+import type { Placement } from "./placement.ts"
+import type { Records } from "./records.ts"
 import type { Repair } from "./repair.ts"
 
 /** Copies of records that other peers send us: as a holder, or because we are responsible now. RFC 6940 §10.4. */
@@ -14,6 +15,7 @@ export class Copies {
   readonly #answers: Answers
   readonly #records: Records
   readonly #repair: Repair
+  readonly #placement: Placement
   readonly #came: (from: NodeId) => void
 
   /** `came`: a copy was taken from that node. */
@@ -23,6 +25,7 @@ export class Copies {
     answers: Answers,
     records: Records,
     repair: Repair,
+    placement: Placement,
     came: (from: NodeId) => void,
   ) {
     this.#fabric = fabric
@@ -30,6 +33,7 @@ export class Copies {
     this.#answers = answers
     this.#records = records
     this.#repair = repair
+    this.#placement = placement
     this.#came = came
   }
 
@@ -64,8 +68,7 @@ export class Copies {
       if (isAll) this.#records.confirm(resource, node)
     }
     if (isChanged && isResponsible) this.#repair.look(resource)
-    else if (isNew && isPeer && !topology.holders(resource, COPIES).includes(self))
-      this.#repair.lookLater(resource)
+    else if (isNew && isPeer && !this.#placement.isDue(resource)) this.#repair.lookLater(resource)
     this.#came(node)
     const { response } = outcome
     const done = (failure: string | undefined) => {

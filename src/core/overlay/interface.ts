@@ -210,9 +210,11 @@ export interface OverlayStatus {
 /** Records of this peer, counted by what the ring asks of it. */
 export interface Holdings {
   readonly held: number
-  /** Of those held, the ones that have their place here: we are one of their three holders. */
+  /** Of those held, the ones that have their place here: we are one of their three holders, or have the extra copy. */
   readonly due: number
-  /** Of those due, the ones that we are responsible for and that fewer than three peers are known to hold. */
+  /** Of those due, the extra copies: their three holders stand in one failure domain, and we in another. */
+  readonly extra: number
+  /** Of those due, the ones that we are responsible for and that not all are known to hold who ought to. */
   readonly short: number
   /** Of those held, the ones of which we owe a copy to another peer: it is on its way, or waits for its turn. */
   readonly repairing: number

@@ -1,7 +1,8 @@
 import { after, type Instant, seconds } from "../kit/time.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Holdings } from "./interface.ts"
-import { COPIES, type Records } from "./records.ts"
+import { COPIES, type Placement } from "./placement.ts"
+import type { Records } from "./records.ts"
 import type { Repair } from "./repair.ts"
 
 /** So long after a death other peers may still lack copies that we cannot see: the hold-down, and as long again. */
@@ -16,13 +17,15 @@ export class Inventory {
   readonly #fabric: Fabric
   readonly #records: Records
   readonly #repair: Repair
+  readonly #placement: Placement
   #recentDeaths = 0
   #last: { readonly at: Instant; readonly count: Holdings } | undefined
 
-  constructor(fabric: Fabric, records: Records, repair: Repair) {
+  constructor(fabric: Fabric, records: Records, repair: Repair, placement: Placement) {
     this.#fabric = fabric
     this.#records = records
     this.#repair = repair
+    this.#placement = placement
   }
 
   /** A peer is gone that has not handed over what it held. */
@@ -41,20 +44,24 @@ export class Inventory {
   }
 
   #countAll(): Holdings {
-    const { topology, self, isPeer } = this.#fabric
+    const { self, isPeer } = this.#fabric
     // Records that others are responsible for have lost a copy with each peer that died of late, at worst.
     let fewest = Math.max(1, COPIES - this.#recentDeaths)
-    let [held, due, short, repairing] = [0, 0, 0, 0]
+    let [held, due, extra, short, repairing] = [0, 0, 0, 0, 0]
     for (const resource of this.#records.all()) {
       held++
       if (!isPeer) continue
-      const holders = topology.holders(resource, COPIES)
+      const holders = this.#placement.holders(resource)
       if (holders.includes(self)) due++
+      else if (this.#placement.isDue(resource)) {
+        due++
+        extra++
+      }
       if (this.#repair.owes(resource).length > 0) repairing++
       if (holders[0] !== self || !this.#records.isShort(resource)) continue
       short++
       fewest = Math.min(fewest, this.#records.copiesOf(resource))
     }
-    return { held, due, short, repairing, fewest }
+    return { held, due, extra, short, repairing, fewest }
   }
 }

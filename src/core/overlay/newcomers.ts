@@ -2,7 +2,7 @@ import type { NodeId } from "../identity/node-id.ts"
 import { after, type Instant, seconds } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 import type { Fabric } from "./fabric.ts"
-import { COPIES } from "./records.ts"
+import { COPIES } from "./placement.ts"
 
 /** After so long the copies that a change of the ring calls for have been made, hold-down and all. */
 const SETTLED = seconds(30)

@@ -22,8 +22,9 @@ import { Messenger, type Received } from "./messenger.ts"
 import { Methods } from "./methods.ts"
 import { Newcomers } from "./newcomers.ts"
 import { Operations } from "./operations.ts"
+import { COPIES, Placement } from "./placement.ts"
 import { Reads } from "./reads.ts"
-import { COPIES, Records } from "./records.ts"
+import { Records } from "./records.ts"
 import { Repair } from "./repair.ts"
 import { Requests } from "./requests.ts"
 import { Resigning } from "./resigning.ts"
@@ -55,6 +56,7 @@ class OverlayMachine implements Overlay {
   readonly #inventory: Inventory
   readonly #clocks: Clocks
   readonly #newcomers: Newcomers
+  readonly #placement: Placement
   /** Nodes that have taken their leave, and whose link is still up. */
   readonly #departed = new Set<NodeId>()
 
@@ -76,10 +78,11 @@ class OverlayMachine implements Overlay {
     const requests = new Requests(fabric, links, messenger, (node) => this.#configurationUpdates.behind(node))
     const clocks = new Clocks(fabric, links, requests)
     const answers = new Answers(fabric, messenger)
-    const records = new Records(fabric)
+    const placement = new Placement(fabric)
+    const records = new Records(fabric, placement)
     const transfers = new Transfers(fabric, requests, records)
     const newcomers = new Newcomers(fabric)
-    const repair = new Repair(fabric, requests, records, transfers, newcomers)
+    const repair = new Repair(fabric, requests, records, transfers, newcomers, placement)
     const reads = new Reads(fabric, requests, records, repair, newcomers)
     const contacts = new Contacts(fabric, links)
     const updateWanted = (peer: NodeId) => this.#sendUpdate(peer)
@@ -92,8 +95,8 @@ class OverlayMachine implements Overlay {
       ...admission.alsoDue(resource),
       ...this.#leaving.alsoDue(resource),
     ]
-    const writes = new Writes(fabric, requests, records, transfers, alsoDue)
-    const copies = new Copies(fabric, links, answers, records, repair, (from) =>
+    const writes = new Writes(fabric, requests, records, transfers, placement, alsoDue)
+    const copies = new Copies(fabric, links, answers, records, repair, placement, (from) =>
       this.#membership.progressed(from),
     )
     const membership = new Membership(fabric, links, requests, attaching, contacts, clocks, () =>
@@ -111,7 +114,8 @@ class OverlayMachine implements Overlay {
     this.#operations = new Operations(fabric, requests, reads, writes)
     this.#newcomers = newcomers
     this.#clocks = clocks
-    this.#inventory = new Inventory(fabric, records, repair)
+    this.#placement = placement
+    this.#inventory = new Inventory(fabric, records, repair, placement)
     this.#fabric = fabric
     this.#links = links
     this.#requests = requests
@@ -247,7 +251,8 @@ class OverlayMachine implements Overlay {
 
   // Links.
 
-  #linked({ node, opener }: Link): void {
+  #linked({ node, opener, certificate }: Link): void {
+    this.#placement.learn(node, certificate)
     this.#departed.delete(node)
     this.#attaching.linked(node)
     this.#membership.linked()

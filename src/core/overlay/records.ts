@@ -6,9 +6,7 @@ import { type StoreKindData, type StoreReq, storedDataList } from "../reload/sto
 import type { RecordCopy } from "../storage/outcome.ts"
 import { decode } from "../wire/codec.ts"
 import type { Fabric } from "./fabric.ts"
-
-/** How many peers hold a record. DESIGN §4, RFC 6940 §10.4. */
-export const COPIES = 3
+import { COPIES, type Placement } from "./placement.ts"
 
 interface HeldRecord {
   /** When the first of its values came; 0 for what was on the disk. */
@@ -22,10 +20,12 @@ interface HeldRecord {
 /** Which records we hold, and which other peers are known to hold them as well. */
 export class Records {
   readonly #fabric: Fabric
+  readonly #placement: Placement
   readonly #records = new Map<ResourceId, HeldRecord>()
 
-  constructor(fabric: Fabric) {
+  constructor(fabric: Fabric, placement: Placement) {
     this.#fabric = fabric
+    this.#placement = placement
   }
 
   /** What was restored is held by us; who else has it must be found out. */
@@ -118,12 +118,19 @@ export class Records {
     return Math.min(COPIES, 1 + (this.#records.get(resource)?.confirmed.length ?? 0))
   }
 
-  /** Whether `holders`, ourselves included, have confirmed to be as many as are due. */
+  /** Peers of the ring that have no place in it for this record may let go of it at any time. */
+  doubtOthers(resource: ResourceId, due: readonly NodeId[]): void {
+    const record = this.#records.get(resource)
+    const isOdd = (node: NodeId) => !due.includes(node) && this.#fabric.topology.has(node)
+    if (record?.confirmed.some(isOdd)) record.confirmed = record.confirmed.filter((node) => !isOdd(node))
+  }
+
+  /** Whether those who ought to hold it, ourselves included, are fewer than are due, or have not all confirmed it. */
   isShort(resource: ResourceId): boolean {
-    const holders = this.#fabric.topology.holders(resource, COPIES)
+    const due = this.#placement.due(resource)
     return (
-      holders.length < COPIES ||
-      holders.some((node) => node !== this.#fabric.self && !this.isConfirmed(resource, node))
+      due.length < COPIES ||
+      due.some((node) => node !== this.#fabric.self && !this.isConfirmed(resource, node))
     )
   }
 

@@ -5,7 +5,8 @@ import type { ResourceId } from "../reload/header.ts"
 import { compare } from "./comparison.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Newcomers } from "./newcomers.ts"
-import { COPIES, type Records } from "./records.ts"
+import type { Placement } from "./placement.ts"
+import type { Records } from "./records.ts"
 import type { Requests } from "./requests.ts"
 import type { Appointment } from "./schedule.ts"
 import type { Transfers } from "./transfers.ts"
@@ -40,6 +41,7 @@ export class Repair {
   readonly #records: Records
   readonly #transfers: Transfers
   readonly #newcomers: Newcomers
+  readonly #placement: Placement
   #due: Sweep | undefined
   readonly #again = new Set<ResourceId>()
   #sweepAt = NEVER
@@ -54,12 +56,14 @@ export class Repair {
     records: Records,
     transfers: Transfers,
     newcomers: Newcomers,
+    placement: Placement,
   ) {
     this.#fabric = fabric
     this.#requests = requests
     this.#records = records
     this.#transfers = transfers
     this.#newcomers = newcomers
+    this.#placement = placement
   }
 
   /**
@@ -127,28 +131,29 @@ export class Repair {
 
   #examine(resource: ResourceId, isHeldDown: boolean): void {
     if (!this.#records.has(resource)) return
+    this.#records.doubtOthers(resource, this.#placement.due(resource))
     const targets = this.owes(resource)
     const standing = isHeldDown && targets.length > 0 ? this.#newcomers.oldHolders(resource) : targets
     for (const node of targets) if (standing.includes(node)) this.#send(resource, node)
-    const { topology, self } = this.#fabric
-    if (targets.length === 0 && !topology.holders(resource, COPIES).includes(self)) this.#letGo(resource)
+    if (targets.length === 0 && !this.#placement.isDue(resource)) this.#letGo(resource)
   }
 
   /** Peers that ought to have it from us, and are not known to. */
   owes(resource: ResourceId): readonly NodeId[] {
-    const { topology, self } = this.#fabric
-    const holders = topology.holders(resource, COPIES)
-    const isHolder = holders.includes(self) && holders[0] !== self
-    const due = isHolder ? holders.slice(0, 1) : holders.filter((node) => node !== self)
+    const { self } = this.#fabric
+    const all = this.#placement.due(resource)
+    const [responsible] = all
+    const isHolder = all.includes(self) && responsible !== self
+    const due = isHolder ? all.slice(0, 1) : all.filter((node) => node !== self)
     return due.filter((node) => !this.#records.isConfirmed(resource, node))
   }
 
   #send(resource: ResourceId, node: NodeId): void {
-    const { topology, self } = this.#fabric
+    const { topology } = this.#fabric
     this.#transfers.send(resource, node, (result) => {
       if (result !== "answered" && topology.has(node)) this.#fabric.in(RETRY, () => this.look(resource))
       // Perhaps the last holder has it now, and we may let go of it.
-      else if (!topology.holders(resource, COPIES).includes(self)) this.look(resource)
+      else if (!this.#placement.isDue(resource)) this.look(resource)
     })
   }
 
@@ -162,7 +167,7 @@ export class Repair {
   /** One record after the other, for ever: what has gone wrong unnoticed does not stay so. */
   #patrolNext(): void {
     this.#patrolling = this.#fabric.in(PATROL, () => this.#patrolNext())
-    const { isPeer, topology, self } = this.#fabric
+    const { isPeer, self } = this.#fabric
     if (!isPeer || this.#due !== undefined || this.#transfers.isBusy) return
     this.#patrol ??= this.#records.all()[Symbol.iterator]()
     const next = this.#patrol.next()
@@ -170,7 +175,7 @@ export class Repair {
       this.#patrol = undefined
       return
     }
-    const [responsible, ...others] = topology.holders(next.value, COPIES)
+    const [responsible, ...others] = this.#placement.due(next.value)
     if (responsible !== self) return this.look(next.value)
     for (const node of others) this.#compare(next.value, node)
   }

@@ -6,7 +6,8 @@ import type { StoreKindResponse, StoreReq } from "../reload/stored-data.ts"
 import type { RecordCopy } from "../storage/outcome.ts"
 import type { StoreContext } from "../storage/store-plan.ts"
 import type { Fabric } from "./fabric.ts"
-import { COPIES, type Records } from "./records.ts"
+import { COPIES, type Placement } from "./placement.ts"
+import type { Records } from "./records.ts"
 import type { Reply, Requests } from "./requests.ts"
 import type { Appointment } from "./schedule.ts"
 import type { Transfers } from "./transfers.ts"
@@ -61,14 +62,23 @@ export class Writes {
   readonly #requests: Requests
   readonly #records: Records
   readonly #transfers: Transfers
+  readonly #placement: Placement
   readonly #alsoDue: AlsoDue
   readonly #pending = new Set<Write>()
 
-  constructor(fabric: Fabric, requests: Requests, records: Records, transfers: Transfers, alsoDue: AlsoDue) {
+  constructor(
+    fabric: Fabric,
+    requests: Requests,
+    records: Records,
+    transfers: Transfers,
+    placement: Placement,
+    alsoDue: AlsoDue,
+  ) {
     this.#fabric = fabric
     this.#requests = requests
     this.#records = records
     this.#transfers = transfers
+    this.#placement = placement
     this.#alsoDue = alsoDue
   }
 
@@ -125,14 +135,21 @@ export class Writes {
   }
 
   #askHolders(write: Write): void {
-    const { topology, self } = this.#fabric
+    const { self } = this.#fabric
     const { resource } = write.request
-    const line = topology.holders(resource, COPIES + write.failed.size)
-    const due = [
-      ...line.filter((node) => !write.failed.has(node)).slice(0, COPIES),
+    const extra = this.#placement.extra(resource)
+    const due = new Set([
+      ...this.#line(write),
+      ...(extra === undefined ? [] : [extra]),
       ...this.#alsoDue(resource),
-    ]
+    ])
     for (const node of due) if (node !== self && !write.asked.has(node)) this.#ask(write, node)
+  }
+
+  /** The three holders, with those next in line for who has failed. */
+  #line({ request, failed }: Write): readonly NodeId[] {
+    const line = this.#fabric.topology.holders(request.resource, COPIES + failed.size)
+    return line.filter((node) => !failed.has(node)).slice(0, COPIES)
   }
 
   #ask(write: Write, node: NodeId): void {
@@ -182,7 +199,13 @@ export class Writes {
     const { resource } = write.request
     const alive = topology.peers().length + 1
     const able = Math.max(Math.min(2, alive), alive - write.refused.size)
-    if (write.acknowledged.size + 1 < Math.min(COPIES, able)) return
+    const extra = this.#placement.extra(resource)
+    const { acknowledged, failed } = write
+    // The copy in another failure domain is waited for, and stands for none of the three; but where it cannot be
+    // made, the record is short, and no write fails for that.
+    if (extra !== undefined && !acknowledged.has(extra) && !failed.has(extra)) return
+    const isBeside = extra !== undefined && acknowledged.has(extra) && !this.#line(write).includes(extra)
+    if (acknowledged.size + 1 - (isBeside ? 1 : 0) < Math.min(COPIES, able)) return
     // These take over soon, so nothing may be missing there.
     if (this.#alsoDue(resource).some((node) => !write.acknowledged.has(node))) return
     const others = [...write.acknowledged]

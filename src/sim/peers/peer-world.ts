@@ -1,3 +1,4 @@
+import { PROVISIONER, rolesOfDomain } from "../../core/identity/roles.ts"
 import type { Hashes } from "../../core/kit/crypto.ts"
 import { after, type Duration, milliseconds, seconds } from "../../core/kit/time.ts"
 import { createOverlay } from "../../core/overlay/overlay.ts"
@@ -17,6 +18,8 @@ export interface PeerConditions extends Climate {
   readonly peers: number
   /** Up to so many peers, each has a link to every other. Default: 4, so that tables alone count. */
   readonly fullMeshLimit?: number
+  /** Sites to which peers are dealt out in turn, and which their certificates declare. Default: none is declared. */
+  readonly sites?: number
   /** How long a disk takes to make a change durable. Default 2 ms. */
   readonly diskDelay?: Duration
 }
@@ -25,13 +28,15 @@ export interface PeerConditions extends Climate {
 export class PeerWorld extends Scene {
   readonly peers: PeerHost[] = []
   readonly #fullMeshLimit: number
+  readonly #sites: number | undefined
   readonly #surroundings: PeerSurroundings
   readonly #byHost = new Map<string, PeerHost>()
 
   constructor(seed: number, conditions: PeerConditions, hashes: Hashes, watch?: (line: string) => void) {
-    const { peers, fullMeshLimit = 4, diskDelay = milliseconds(2), ...climate } = conditions
+    const { peers, fullMeshLimit = 4, sites, diskDelay = milliseconds(2), ...climate } = conditions
     super(seed, { domain: "peers.test", ...climate }, hashes, watch)
     this.#fullMeshLimit = fullMeshLimit
+    this.#sites = sites
     const { agenda, network, log } = this
     const peerAt = (host: string) => this.#byHost.get(host)
     this.#surroundings = { agenda, network, log, diskDelay, now: () => this.now, peerAt }
@@ -46,7 +51,9 @@ export class PeerWorld extends Scene {
   /** A new peer comes, and joins through some that are there. */
   join(bootstrap: readonly PeerHost[] = this.contacts()): PeerHost {
     const host = `10.0.${this.peers.length >> 8}.${this.peers.length & 255}`
-    const identity = this.authority.issue({ nodeId: this.newNodeId(), roles: ["provisioner"] })
+    const site = this.#sites === undefined ? undefined : `site${siteOf(host, this.#sites)}`
+    const roles = [PROVISIONER, ...rolesOfDomain({ site, rack: undefined })]
+    const identity = this.authority.issue({ nodeId: this.newNodeId(), roles })
     const peer = new PeerHost(this.#surroundings, {
       host,
       identity,
