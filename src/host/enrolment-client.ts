@@ -1,4 +1,5 @@
 import type { Cryptography, Identity, Role } from "../core/identity/certificate.ts"
+import type { FailureDomain } from "../core/identity/roles.ts"
 import { judgeCertificate } from "../core/identity/trust.ts"
 import { type Address, formatAddress } from "../core/kit/address.ts"
 import { fromBase64, fromUtf8, toUtf8 } from "../core/kit/bytes.ts"
@@ -32,6 +33,8 @@ export interface EnrolmentPlan {
   readonly key: string
   /** Undefined asks for all that the invite grants. */
   readonly roles: readonly Role[] | undefined
+  /** Where the node stands: what may fail as one. */
+  readonly place?: FailureDomain
   readonly cryptography: Cryptography
   readonly now: Instant
 }
@@ -152,12 +155,14 @@ export async function fetchConfiguration(address: Address, trust: EnrolmentTrust
   }
 }
 
-function enrolRequest({ invite, text, key, roles }: EnrolmentPlan) {
+function enrolRequest({ invite, text, key, roles, place }: EnrolmentPlan) {
   const form = writeForm([
     { name: "username", value: toUtf8(invite.id) },
     { name: "password", value: toUtf8(text.trim()) },
     { name: "csr", type: REQUEST_TYPE, value: createSigningRequest(key) },
     ...(roles === undefined ? [] : [{ name: "roles", value: toUtf8(roles.join(",")) }]),
+    ...(place?.site === undefined ? [] : [{ name: "site", value: toUtf8(place.site) }]),
+    ...(place?.rack === undefined ? [] : [{ name: "rack", value: toUtf8(place.rack) }]),
   ])
   return {
     method: "POST",

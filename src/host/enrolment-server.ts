@@ -1,6 +1,6 @@
 import type { Cryptography, Role } from "../core/identity/certificate.ts"
 import type { NodeId } from "../core/identity/node-id.ts"
-import { isGrantable } from "../core/identity/roles.ts"
+import { isDomainRole, isGrantable, rolesOfDomain } from "../core/identity/roles.ts"
 import { fromUtf8, toUtf8 } from "../core/kit/bytes.ts"
 import type { Instant } from "../core/kit/time.ts"
 import type { Configuration } from "../core/reload/configuration.ts"
@@ -64,12 +64,20 @@ async function enrol(
   if (!["", "1"].includes(field("nodeids"))) return refuse("Node-IDs_not_available")
   const roles = rolesFor(invite, field("roles"))
   if (roles === undefined) return refuse("failed_authentication", "invite-refused")
+  const place = placeOf(field("site"), field("rack"))
+  if (place === undefined) return refuse("failed_authentication", "invite-refused")
   const der = form?.get("csr") ?? new Uint8Array()
   const names = orUndefined(() => readSigningRequest(der).names)
   if (names?.some(({ type }) => type === "email")) return refuse("username_not_available")
   const count: CountUse | undefined = fabric && useCounter(fabric, invite, now)
   const known = fabric?.nodes().map(({ node }) => node as NodeId) ?? []
-  const admitted = await authority.admit({ request: der, roles, invite: { ...invite, count }, known, now })
+  const admitted = await authority.admit({
+    request: der,
+    roles: [...roles, ...place],
+    invite: { ...invite, count },
+    known,
+    now,
+  })
   switch (admitted.kind) {
     case "issued":
       return ok(CERTIFICATE_TYPE, admitted.certificate)
@@ -108,4 +116,10 @@ function readInvite(
 function rolesFor(invite: Invite, asked: string): readonly Role[] | undefined {
   const roles = asked === "" ? invite.roles : asked.split(",")
   return roles.every((role) => isGrantable(role) && invite.roles.includes(role)) ? roles : undefined
+}
+
+/** Where a node says that it stands needs no invite's leave; undefined where it is no name of a place. */
+function placeOf(site: string, rack: string): readonly Role[] | undefined {
+  const roles = rolesOfDomain({ site: site || undefined, rack: rack || undefined })
+  return roles.every(isDomainRole) ? roles : undefined
 }

@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { after, afterEach, describe, test } from "node:test"
 import type { TLSSocket } from "node:tls"
 import type { NodeId } from "../core/identity/node-id.ts"
+import type { FailureDomain } from "../core/identity/roles.ts"
 import type { Address } from "../core/kit/address.ts"
 import { formatAddress } from "../core/kit/address.ts"
 import { type Duration, type Instant, after as later, minutes } from "../core/kit/time.ts"
@@ -71,10 +72,14 @@ class Fabric {
     return address
   }
 
-  async join(through: Member, options: Parameters<typeof invite>[1] = {}): Promise<Member> {
+  async join(
+    through: Member,
+    { place, ...options }: Parameters<typeof invite>[1] & { readonly place?: FailureDomain } = {},
+  ): Promise<Member> {
     const address = this.members.find(({ member }) => member === through)!.address
     const text = await invite(through, { addresses: [address], ...options })
-    const member = await joinOverlay({ data: directory(), invite: text, advertised: anywhere })
+    const joining = { data: directory(), invite: text, advertised: anywhere }
+    const member = await joinOverlay({ ...joining, ...(place && { place }) })
     await this.add(member)
     return member
   }
@@ -123,6 +128,21 @@ const refused = (attempt: Promise<unknown>, problem: MembershipProblem, message:
     assert.match(cause.message, message)
     return true
   })
+
+describe("where a node stands", () => {
+  test("is in its certificate beside the roles of its invite, and stays when that is renewed", async () => {
+    const { fabric, first } = await start()
+    const second = await fabric.join(first, { roles: ["proxy"], place: { site: "berlin", rack: undefined } })
+    assert.deepEqual(second.identity.certificate.roles, ["proxy", "site:berlin"])
+    assert.deepEqual((await second.renew()).certificate.roles, ["proxy", "site:berlin"])
+  })
+
+  test("has to be a name: a role that was slipped in with it is refused", async () => {
+    const { fabric, first } = await start()
+    const place = { site: "berlin,enrolment", rack: undefined }
+    await refused(fabric.join(first, { place }), "invite-refused", /did not issue the invite/)
+  })
+})
 
 describe("the CA", () => {
   test("goes to another full node with all its keys, which then admits nodes by itself", async () => {

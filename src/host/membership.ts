@@ -1,7 +1,14 @@
 import { randomBytes } from "node:crypto"
 import type { Cryptography, Identity, Role } from "../core/identity/certificate.ts"
 import type { NodeId } from "../core/identity/node-id.ts"
-import { DEFAULT_ROLES, ENROLMENT, FABRIC_KEY_ROLES, hasRole } from "../core/identity/roles.ts"
+import {
+  DEFAULT_ROLES,
+  ENROLMENT,
+  FABRIC_KEY_ROLES,
+  type FailureDomain,
+  hasRole,
+  rolesOfDomain,
+} from "../core/identity/roles.ts"
 import type { Address } from "../core/kit/address.ts"
 import { CarillonError, FormatError, invariant } from "../core/kit/errors.ts"
 import { ipBytes } from "../core/kit/ip.ts"
@@ -107,6 +114,7 @@ export interface NewOverlay extends MemberSettings {
   readonly advertised: Address
   /** Roles of this node; `enrolment` is added. Default: registrar, proxy, provisioner. */
   readonly roles?: readonly Role[]
+  readonly place?: FailureDomain
 }
 
 export interface Joining extends MemberSettings {
@@ -115,6 +123,7 @@ export interface Joining extends MemberSettings {
   readonly advertised: Address
   /** Fewer than the invite grants; default: all of them. */
   readonly roles?: readonly Role[]
+  readonly place?: FailureDomain
 }
 
 const systemClock = () => Date.now() as Instant
@@ -149,7 +158,7 @@ export async function openMembership(
 /** Makes an overlay, with this node as its first and its CA. */
 export async function createOverlay({ data, advertised, ...options }: NewOverlay): Promise<Member> {
   await refuseMember(data)
-  const { roles = DEFAULT_ROLES, clock = systemClock } = options
+  const { roles = DEFAULT_ROLES, place, clock = systemClock } = options
   const domain = options.domain.toLowerCase()
   if (!DOMAIN.test(domain) && ipBytes(domain) === undefined) {
     throw new FormatError(
@@ -163,7 +172,7 @@ export async function createOverlay({ data, advertised, ...options }: NewOverlay
   const key = newKey()
   const admitted = await authority.admit({
     request: createSigningRequest(key),
-    roles: [...new Set([...roles, ENROLMENT])],
+    roles: [...new Set([...roles, ENROLMENT]), ...(place === undefined ? [] : rolesOfDomain(place))],
     now,
   })
   invariant(admitted.kind === "issued", "a new CA admits its own node")
@@ -187,6 +196,7 @@ export async function joinOverlay({
   invite: text,
   advertised,
   roles,
+  place,
   ...settings
 }: Joining): Promise<Member> {
   await refuseMember(data)
@@ -196,7 +206,7 @@ export async function joinOverlay({
   const files = await beginMembership(data)
   const key = (await readIfPresent(files.nodeKey)) ?? newKey()
   await writePrivateFile(files.nodeKey, key)
-  const enrolled = await enrol({ invite, text, key, roles, cryptography, now })
+  const enrolled = await enrol({ invite, text, key, roles, cryptography, now, ...(place && { place }) })
   const { document, configuration, fabricTls, fabricKeys, identity } = enrolled
   await writePrivateFile(files.enrolment, printEnrolment([enrolled.address]))
   if (FABRIC_KEY_ROLES.some((role) => hasRole(identity.certificate, role))) {

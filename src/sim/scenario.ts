@@ -1,7 +1,7 @@
 import { type TestContext, test } from "node:test"
-import type { Climate, Conditions } from "./conditions.ts"
+import type { Conditions } from "./conditions.ts"
 import { openSslHashes } from "./hashes.ts"
-import { PeerWorld } from "./peers/peer-world.ts"
+import { type PeerConditions, PeerWorld } from "./peers/peer-world.ts"
 import { World } from "./world.ts"
 
 interface Seeds {
@@ -23,11 +23,9 @@ export function scenario(title: string, conditions: ScenarioConditions, play: (w
     test(`${title} (seed ${seed})`, () => play(new World(seed, rest, openSslHashes, watch())))
 }
 
-export interface PeerScenarioConditions extends Climate, Seeds {
+export interface PeerScenarioConditions extends Omit<PeerConditions, "peers">, Seeds {
   /** Up to so many peers, each has a link to every other. */
   readonly fullMeshLimit: number
-  /** Sites to which peers are dealt out in turn, and which they declare. Default: none is declared. */
-  readonly sites?: number
 }
 
 /** How large a story is told: as the promise has it, with `SCALE=full`; smaller otherwise, since it is told often. */

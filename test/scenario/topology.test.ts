@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { domainOf } from "../../src/core/identity/roles.ts"
 import { after, milliseconds, minutes, seconds } from "../../src/core/kit/time.ts"
 import { holdersOf, valuesOn } from "../../src/sim/checkers.ts"
 import { Ledger } from "../../src/sim/peers/ledger.ts"
@@ -9,8 +10,6 @@ import { peerScenario } from "../../src/sim/scenario.ts"
 
 // Rings of peers without SIP: with tables alone, which is what CHORD-RELOAD is, and once more with a link from each to
 // every other. `SCALE=full` tells of 64 peers and of ten minutes, as the nightly run does.
-
-const SITES = 3
 
 for (const [mesh, fullMeshLimit] of [
   ["tables alone", 4],
@@ -77,25 +76,32 @@ for (const [mesh, fullMeshLimit] of [
       assert.equal(ledger.disagreement(world.shuffle(world.alive)), undefined)
     },
   )
+}
 
+for (const [placed, fullMeshLimit, sitesBy] of [
+  ["Node-IDs of a site anywhere, tables alone", 4, "turn"],
+  ["Node-IDs of a site anywhere, a full mesh", 256, "turn"],
+  ["each site an arc of the ring, a full mesh", 256, "arc"],
+] as const) {
   peerScenario(
-    `a site of three dies, and nothing is lost that was in two of them, which is nearly all: ${mesh}`,
-    { ...conditions, sites: SITES },
+    `a site of three dies, and nothing is lost that was in two, which is all that the mesh sees: ${placed}`,
+    { fullMeshLimit, sitesBy, sites: 3, seeds: 2 },
     (world, _, context) => {
       const ledger = new Ledger(world)
       for (const place of MANY_PLACES) write(world, ledger, world.alive, place)
       world.run(seconds(3))
       settle(world)
-      const site = world.below(SITES)
-      const rest = world.alive.filter((peer) => !world.site(site).includes(peer))
-      const kept = recordsOn(world, rest)
-      const all = recordsOn(world, world.alive)
+      const site = `site${world.below(3)}`
+      const doomed = world.alive.filter(({ identity }) => domainOf(identity.certificate).site === site)
+      const rest = world.alive.filter((peer) => !doomed.includes(peer))
+      const [all, kept] = [recordsOn(world, world.alive), recordsOn(world, rest)]
       context.diagnostic(`figure: records when a site died: ${all.size}`)
       context.diagnostic(`figure: of them in that site alone: ${all.size - kept.size}`)
-      world.cutPower(world.site(site))
-      for (const place of MANY_PLACES)
-        if (!kept.has(world.alive[0]!.resource(nameIn(place)))) ledger.model.giveUp(place, world.now)
+      context.diagnostic(`figure: of them with an extra copy: ${extraCopies(world)}`)
       assert.ok(all.size - kept.size <= (fullMeshLimit > 4 ? 0 : all.size / 10), "records span sites")
+      world.cutPower(doomed)
+      for (const place of MANY_PLACES)
+        if (!kept.has(rest[0]!.resource(nameIn(place)))) ledger.model.giveUp(place, world.now)
       waitUntilWhole(world, seconds(60))
       settle(world)
       assert.equal(ledger.disagreement(world.shuffle(world.alive)), undefined)
@@ -149,6 +155,9 @@ function shortRecords(world: PeerWorld): ReadonlySet<string> {
 /** The records on the disks of these. */
 const recordsOn = (world: PeerWorld, peers: readonly PeerHost[]): ReadonlySet<string> =>
   new Set(peers.flatMap((peer) => [...valuesOn(peer, world.now).values()].map(({ put }) => put.resource)))
+
+const extraCopies = (world: PeerWorld) =>
+  world.alive.reduce((sum, { overlay }) => sum + overlay.status.records.extra, 0)
 
 /** Nobody holds what has its place elsewhere, when the ring has been at rest for a while. */
 function unwantedComplaint(world: PeerWorld): string | undefined {

@@ -105,7 +105,7 @@ export class FakeNode {
       roleCounts: { registrar: 2, proxy: 1 },
       mayDie: 1,
       clocks: [],
-      records: { held: 40, due: 21, short: 0, repairing: 3 },
+      records: { held: 40, due: 21, extra: 0, short: 0, repairing: 3 },
       sip: { pendingInvites: 2, pendingTransactions: 5, answeredCalls: 17, registrations: 1 },
       certificateDaysLeft: 89,
       configurationDaysLeft: 3_649,

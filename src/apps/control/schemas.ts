@@ -129,6 +129,8 @@ export const Status: z.ZodType<StatusReport> = z.looseObject({
       node: z.string(),
       address: z.string(),
       roles: z.array(z.string()),
+      site: z.string().optional(),
+      rack: z.string().optional(),
       self: z.boolean(),
       version: z.string().optional().describe("what it runs, where it has told"),
     }),
@@ -142,6 +144,7 @@ export const Status: z.ZodType<StatusReport> = z.looseObject({
   records: z.looseObject({
     held: z.number(),
     due: z.number(),
+    extra: z.number().default(0).describe("copies for records whose three holders share a failure domain"),
     short: z.number(),
     repairing: z.number(),
   }),

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict"
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, before, test } from "node:test"
 import { FakeNode } from "../../../test/support/control.ts"
+import { domainOf, functionsOf } from "../../core/identity/roles.ts"
 import { CarillonError } from "../../core/kit/errors.ts"
 import { systemClock } from "../../host/clock.ts"
 import { openSslCryptography } from "../../host/cryptography.ts"
@@ -115,4 +116,22 @@ test("an invite for a role that nobody may grant is the asker's mistake", async 
     assert.equal(error.status, 400)
     return true
   })
+})
+
+test("site and rack stand in the certificate, of a first node and of one that joins, and are not its roles", async () => {
+  const first = await enterFabric(options("placed", { site: "berlin", rack: "r1" }), ADDRESS)
+  assert.deepEqual(domainOf(first.membership.identity.certificate), { site: "berlin", rack: "r1" })
+  const { roles } = bells.identity.certificate
+  assert.deepEqual(functionsOf(first.membership.identity.certificate.roles), roles)
+  const again = await enterFabric(options("placed", { site: "paris", rack: "r1" }), ADDRESS)
+  assert.equal(again.notes.length, 1)
+  assert.match(again.notes[0]!, /--site paris is ignored: this node's certificate says berlin; to move it/)
+})
+
+test("what is no name of a place is refused, and nothing is made", async () => {
+  await assert.rejects(
+    enterFabric(options("misplaced", { site: "Berlin, Mitte" }), ADDRESS),
+    /--site: "Berlin, Mitte" is no name of a place; write up to 32 letters/,
+  )
+  assert.equal(existsSync(join(directory, "misplaced")), false)
 })

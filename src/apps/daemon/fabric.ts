@@ -1,3 +1,4 @@
+import { domainOf, functionsOf, isDomainName } from "../../core/identity/roles.ts"
 import { type Address, sameAddress } from "../../core/kit/address.ts"
 import { CarillonError } from "../../core/kit/errors.ts"
 import type { Duration } from "../../core/kit/time.ts"
@@ -26,14 +27,13 @@ export class FabricMismatch extends CarillonError {
 }
 
 const DEFAULT_DOMAIN = "localhost"
-const UNPLACED = "--site and --rack are ignored: this version does not yet place copies by failure domain"
 
 /**
  * Comes back to the fabric of the data directory, joins by the invite, or makes a new fabric.
  * Throws FabricMismatch, or MembershipError (host), each with one sentence.
  */
 export async function enterFabric(options: UpOptions, advertised: Address): Promise<FabricEntry> {
-  const { data, domain, join, site, rack } = options
+  const { data, domain, join } = options
   const expected = {
     ...(domain === undefined ? {} : { domain }),
     ...(join === undefined ? {} : { invite: join }),
@@ -43,13 +43,20 @@ export async function enterFabric(options: UpOptions, advertised: Address): Prom
   return {
     ...entry,
     bootstrap: entry.bootstrap.filter((address) => !sameAddress(address, advertised)),
-    notes: site === undefined && rack === undefined ? entry.notes : [...entry.notes, UNPLACED],
   }
 }
 
 async function enterFirst(options: UpOptions, advertised: Address): Promise<FabricEntry> {
-  const { data, join, domain } = options
-  const roles = options.roles === undefined ? {} : { roles: options.roles }
+  const { data, join, domain, site, rack } = options
+  for (const [name, place] of Object.entries({ site, rack }))
+    if (place !== undefined && !isDomainName(place))
+      throw new FabricMismatch(
+        `--${name}: "${place}" is no name of a place; write up to 32 letters, digits, dots, dashes and underscores`,
+      )
+  const roles = {
+    ...(options.roles === undefined ? {} : { roles: options.roles }),
+    place: { site, rack },
+  }
   if (join === undefined) {
     const about = { data, domain: domain ?? DEFAULT_DOMAIN, advertised, ...settingsOf(options) }
     const membership = await createOverlay({ ...about, ...roles })
@@ -73,7 +80,7 @@ const settingsOf = ({ certificateLife, enrolmentNodes }: UpOptions): MemberSetti
 })
 
 /** A member needs no invite, and its roles stand in its certificate. */
-function comeBack(membership: Member, { data, join, roles = [] }: UpOptions): FabricEntry {
+function comeBack(membership: Member, { data, join, roles = [], ...asked }: UpOptions): FabricEntry {
   const notes: string[] = []
   const { configuration, identity } = membership
   if (join !== undefined)
@@ -81,7 +88,13 @@ function comeBack(membership: Member, { data, join, roles = [] }: UpOptions): Fa
   const { roles: certified } = identity.certificate
   if (roles.some((role) => !certified.includes(role)))
     notes.push(
-      `--roles is ignored: this node's certificate says ${certified.join(",")}; roles are given when a node joins`,
+      `--roles is ignored: this node's certificate says ${functionsOf(certified).join(",")}; roles are given when a node joins`,
     )
+  const place = domainOf(identity.certificate)
+  for (const name of ["site", "rack"] as const)
+    if (asked[name] !== undefined && asked[name] !== place[name])
+      notes.push(
+        `--${name} ${asked[name]} is ignored: this node's certificate says ${place[name] ?? "none"}; to move it, drain it and join it anew with an empty data directory`,
+      )
   return { membership, origin: "returned", bootstrap: configuration.bootstrapNodes, notes }
 }

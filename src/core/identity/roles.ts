@@ -60,6 +60,10 @@ export const rolesOfDomain = ({ site, rack }: FailureDomain): readonly Role[] =>
 export const isDomainRole = (role: Role): boolean =>
   (role.startsWith(SITE) || role.startsWith(RACK)) && isDomainName(role.slice(SITE.length))
 
+/** What the node does, without where it stands. */
+export const functionsOf = (roles: readonly Role[]): readonly Role[] =>
+  roles.filter((role) => !isDomainRole(role))
+
 export function domainOf({ roles }: Pick<Certificate, "roles">): FailureDomain {
   const named = (prefix: string) => roles.find((role) => role.startsWith(prefix))?.slice(prefix.length)
   return { site: named(SITE), rack: named(RACK) }

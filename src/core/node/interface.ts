@@ -155,6 +155,9 @@ export interface NodeStatus {
     readonly node: string
     readonly address: string
     readonly roles: readonly string[]
+    /** Failure domains that its operator has declared. */
+    readonly site?: string | undefined
+    readonly rack?: string | undefined
     readonly self: boolean
     /** What it runs; absent where it has not told. */
     readonly version?: string | undefined
@@ -168,6 +171,8 @@ export interface NodeStatus {
   readonly records: {
     readonly held: number
     readonly due: number
+    /** Of those due, extra copies: the three holders stand in one failure domain, and this node in another. */
+    readonly extra: number
     readonly short: number
     readonly repairing: number
   }

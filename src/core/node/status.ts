@@ -1,4 +1,5 @@
-import type { Identity } from "../identity/certificate.ts"
+import type { Certificate, Identity } from "../identity/certificate.ts"
+import { domainOf, functionsOf } from "../identity/roles.ts"
 import { formatAddress } from "../kit/address.ts"
 import { count, log } from "../kit/log.ts"
 import type { Instant } from "../kit/time.ts"
@@ -25,13 +26,19 @@ export function describeNode(known: {
 }): NodeStatus {
   const { settings, identity, configuration, overlay, versions, sip, started, now } = known
   const { advertised, version, authorityExpires = configuration.expiration } = settings
-  const { roles, notAfter } = identity.certificate
+  const { certificate } = identity
   const nodes = [
-    { node: identity.nodeId as string, address: formatAddress(advertised), roles, self: true, version },
+    {
+      node: identity.nodeId as string,
+      address: formatAddress(advertised),
+      ...standing(certificate),
+      self: true,
+      version,
+    },
     ...overlay.peers.map(({ node, address, certificate }) => ({
       node: node as string,
       address: address === undefined ? "unknown" : formatAddress(address),
-      roles: certificate.roles,
+      ...standing(certificate),
       self: false,
       ...versionOf(versions.get(node)),
     })),
@@ -49,7 +56,7 @@ export function describeNode(known: {
     health: healthOf(known.health, overlay.obstacle),
     uptimeSeconds: Math.floor((now - started) / 1_000),
     advertised: formatAddress(advertised),
-    roles,
+    roles: functionsOf(certificate.roles),
     nodes,
     clocks: overlay.clocks,
     roleCounts,
@@ -61,7 +68,7 @@ export function describeNode(known: {
       return { held, due, short, repairing }
     },
     sip,
-    certificateDaysLeft: daysLeft(notAfter, now),
+    certificateDaysLeft: daysLeft(certificate.notAfter, now),
     configurationDaysLeft: daysLeft(configuration.expiration, now),
     authorityDaysLeft: daysLeft(authorityExpires, now),
   }
@@ -81,6 +88,16 @@ export function healthEffects(health: Health): readonly NodeEffect[] {
     count("health_changes_total", { state }),
     { kind: "health", health },
   ]
+}
+
+/** What it does, and where it stands as far as its operator said so. */
+function standing(certificate: Certificate) {
+  const { site, rack } = domainOf(certificate)
+  return {
+    roles: functionsOf(certificate.roles),
+    ...(site === undefined ? {} : { site }),
+    ...(rack === undefined ? {} : { rack }),
+  }
 }
 
 /** Why new work is not taken now; undefined where it is. */

@@ -1,4 +1,4 @@
-import type { Certificate } from "../identity/certificate.ts"
+import type { Certificate, Identity } from "../identity/certificate.ts"
 import type { NodeId } from "../identity/node-id.ts"
 import { domainOf, type FailureDomain } from "../identity/roles.ts"
 import { LIMITS } from "../kit/limits.ts"
@@ -8,19 +8,27 @@ import type { Fabric } from "./fabric.ts"
 /** How many peers hold a record. DESIGN §4, RFC 6940 §10.4. */
 export const COPIES = 3
 
+/** What it takes to know. */
+export interface PlacementParts {
+  readonly self: NodeId
+  readonly identity: Pick<Identity, "certificate">
+  readonly topology: Pick<Fabric["topology"], "holders" | "peers" | "neighbors">
+  readonly settings: Pick<Fabric["settings"], "fullMeshLimit">
+}
+
 /**
  * Who ought to hold a record: the three that RFC 6940 §10.4 names, and where these stand in one failure domain and
  * peers in another are known, the next peer round the ring that stands in another.
  *
  * Between the three and that one all peers stand in the domain of the three. So when the domain dies as a whole, the
- * peer with the extra copy is the responsible one, and nobody has to look for it. docs/decisions/0017.
+ * peer with the extra copy is the responsible one, and nobody has to look for it. docs/decisions/0018.
  */
 export class Placement {
-  readonly #fabric: Fabric
+  readonly #fabric: PlacementParts
   /** As certificates said when links came up; also of peers whose link is down for the moment. */
   readonly #domains = new Map<NodeId, FailureDomain>()
 
-  constructor(fabric: Fabric) {
+  constructor(fabric: PlacementParts) {
     this.#fabric = fabric
   }
 

@@ -1,3 +1,4 @@
+import type { NodeId } from "../../core/identity/node-id.ts"
 import { PROVISIONER, rolesOfDomain } from "../../core/identity/roles.ts"
 import type { Hashes } from "../../core/kit/crypto.ts"
 import { after, type Duration, milliseconds, seconds } from "../../core/kit/time.ts"
@@ -18,8 +19,13 @@ export interface PeerConditions extends Climate {
   readonly peers: number
   /** Up to so many peers, each has a link to every other. Default: 4, so that tables alone count. */
   readonly fullMeshLimit?: number
-  /** Sites to which peers are dealt out in turn, and which their certificates declare. Default: none is declared. */
+  /** How many sites their certificates declare. Default: none is declared. */
   readonly sites?: number
+  /**
+   * Peers are dealt out to sites in turn, so that Node-IDs of one site stand anywhere; or each site has an arc of the ring, as
+   * chance never has it, so that the three holders of nearly every record share one. Default: in turn.
+   */
+  readonly sitesBy?: "turn" | "arc"
   /** How long a disk takes to make a change durable. Default 2 ms. */
   readonly diskDelay?: Duration
 }
@@ -29,14 +35,16 @@ export class PeerWorld extends Scene {
   readonly peers: PeerHost[] = []
   readonly #fullMeshLimit: number
   readonly #sites: number | undefined
+  readonly #sitesBy: "turn" | "arc"
   readonly #surroundings: PeerSurroundings
   readonly #byHost = new Map<string, PeerHost>()
 
   constructor(seed: number, conditions: PeerConditions, hashes: Hashes, watch?: (line: string) => void) {
-    const { peers, fullMeshLimit = 4, sites, diskDelay = milliseconds(2), ...climate } = conditions
+    const { peers, fullMeshLimit = 4, sites, diskDelay = milliseconds(2), sitesBy, ...climate } = conditions
     super(seed, { domain: "peers.test", ...climate }, hashes, watch)
     this.#fullMeshLimit = fullMeshLimit
     this.#sites = sites
+    this.#sitesBy = sitesBy ?? "turn"
     const { agenda, network, log } = this
     const peerAt = (host: string) => this.#byHost.get(host)
     this.#surroundings = { agenda, network, log, diskDelay, now: () => this.now, peerAt }
@@ -51,9 +59,9 @@ export class PeerWorld extends Scene {
   /** A new peer comes, and joins through some that are there. */
   join(bootstrap: readonly PeerHost[] = this.contacts()): PeerHost {
     const host = `10.0.${this.peers.length >> 8}.${this.peers.length & 255}`
-    const site = this.#sites === undefined ? undefined : `site${siteOf(host, this.#sites)}`
-    const roles = [PROVISIONER, ...rolesOfDomain({ site, rack: undefined })]
-    const identity = this.authority.issue({ nodeId: this.newNodeId(), roles })
+    const nodeId = this.newNodeId()
+    const roles = [PROVISIONER, ...rolesOfDomain({ site: this.#siteOf(host, nodeId), rack: undefined })]
+    const identity = this.authority.issue({ nodeId, roles })
     const peer = new PeerHost(this.#surroundings, {
       host,
       identity,
@@ -106,6 +114,13 @@ export class PeerWorld extends Scene {
   /** Those of one of `sites` sites, to which peers are dealt out in turn. */
   site(number: number, sites = 3): readonly PeerHost[] {
     return this.peers.filter(({ host, alive }) => alive && siteOf(host, sites) === number)
+  }
+
+  #siteOf(host: string, nodeId: NodeId): string | undefined {
+    const sites = this.#sites
+    if (sites === undefined) return undefined
+    const arc = Math.floor((sites * Number.parseInt(nodeId.slice(0, 4), 16)) / 0x1_0000)
+    return `site${this.#sitesBy === "turn" ? siteOf(host, sites) : arc}`
   }
 
   /** Three to try: more than one, since any may be down. */

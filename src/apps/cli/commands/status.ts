@@ -84,7 +84,7 @@ export function describeStatus(status: StatusReport): readonly string[] {
     ["roles", roles.join(", ") || "none"],
     [
       "records",
-      `${records.held} held here, ${records.due} due here, ${records.short} short of a copy, ${records.repairing} being repaired`,
+      `${records.held} held here, ${records.due} due here${records.extra === 0 ? "" : ` (${records.extra} for another site or rack)`}, ${records.short} short of a copy, ${records.repairing} being repaired`,
     ],
     ["calls", `${sip.pendingInvites} being set up, ${sip.answeredCalls} answered since the start`],
     ["phones", `${counted(sip.registrations, "registration")} with this node as edge`],
@@ -101,10 +101,12 @@ export function describeStatus(status: StatusReport): readonly string[] {
       `${counted(status.certificateDaysLeft, "day")} left; configuration ${status.configurationDaysLeft}, CA ${status.authorityDaysLeft}`,
     ],
   ]
-  const nodes = status.nodes.map(({ node, address, roles, version, self }) => [
+  const isPlaced = status.nodes.some(({ site, rack }) => site !== undefined || rack !== undefined)
+  const nodes = status.nodes.map(({ node, address, roles, site, rack, version, self }) => [
     shortId(node),
     address,
     roles.join(","),
+    ...(isPlaced ? [[site ?? "–", ...(rack === undefined ? [] : [rack])].join("/")] : []),
     version ?? "unknown",
     self ? "" : clockOf(status, node),
     self ? "this node" : "",
@@ -113,6 +115,9 @@ export function describeStatus(status: StatusReport): readonly string[] {
     `fabric ${status.overlay}, SIP domain ${status.domain}`,
     ...table(facts),
     "",
-    ...table([["NODE", "ADDRESS", "ROLES", "VERSION", "CLOCK"], ...nodes]),
+    ...table([
+      ["NODE", "ADDRESS", "ROLES", ...(isPlaced ? ["SITE/RACK"] : []), "VERSION", "CLOCK"],
+      ...nodes,
+    ]),
   ].map(plain)
 }
