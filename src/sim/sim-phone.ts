@@ -1,22 +1,13 @@
 import { type Instant, NEVER } from "../core/kit/time.ts"
 import type { Flow } from "../core/sip/transport.ts"
-import type { Agenda } from "./agenda.ts"
-import type { EventLog } from "./event-log.ts"
-import { type Network, type Station, streamFlow } from "./network.ts"
+import type { Surroundings } from "./machine-host.ts"
+import { type Station, streamFlow } from "./network.ts"
 import type { SimHost } from "./sim-host.ts"
 import { SIP_PORT, type SipEnd } from "./sim-ports.ts"
 import type { Stream } from "./stream.ts"
 import type { UserAgent, UserAgentEffect, UserAgentInput } from "./user-agent.ts"
 
 export type PhoneEvent = Exclude<UserAgentEffect, { kind: "send" }>
-
-interface World {
-  readonly agenda: Agenda
-  readonly network: Network
-  readonly log: EventLog
-  now(): Instant
-  hostAt(host: string): SimHost | undefined
-}
 
 /** A phone in the invented world, and all that happened to it. */
 export class SimPhone implements Station, SipEnd {
@@ -25,11 +16,11 @@ export class SimPhone implements Station, SipEnd {
   readonly host: string
   readonly agent: UserAgent
   readonly events: PhoneEvent[] = []
-  readonly #world: World
+  readonly #world: Surroundings
   #stream: Stream | undefined
   #wakeAt: Instant = NEVER
 
-  constructor(world: World, agent: UserAgent) {
+  constructor(world: Surroundings, agent: UserAgent) {
     this.#world = world
     this.agent = agent
     this.host = agent.settings.address.host

@@ -17,6 +17,29 @@ const FOUND: readonly (Story & { readonly title: string })[] = [
       { do: "wait", seconds: 1 },
     ],
   },
+  {
+    title: "a place all of whose holders have died is one that holds nothing, a minute later",
+    seed: 5047,
+    peers: 6,
+    fullMeshLimit: 4,
+    steps: [
+      { do: "crash", who: [27, 52, 13], how: "silent", torn: 1 },
+      { do: "write", who: 9, name: "n5", text: "w10" },
+      { do: "crash", who: [15, 2], how: "reset", torn: 0 },
+    ],
+  },
+  {
+    title: "the last two of seven know in the end what nobody has any more",
+    seed: 5049,
+    peers: 7,
+    fullMeshLimit: 4,
+    steps: [
+      { do: "write", who: 3, name: "n5", text: "w1" },
+      { do: "write", who: 25, name: "n3" },
+      { do: "crash", who: [57, 53], how: "silent", torn: 0 },
+      { do: "crash", who: [0, 21, 7], how: "reset", torn: 0 },
+    ],
+  },
   ...[4, 256].map((fullMeshLimit) => ({
     title: `a removal that a dead peer has missed stays a removal when it comes back, limit ${fullMeshLimit}`,
     seed: 1,

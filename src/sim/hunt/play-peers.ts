@@ -1,6 +1,6 @@
 import { fromUtf8 } from "../../core/kit/bytes.ts"
 import type { Hashes } from "../../core/kit/crypto.ts"
-import { type Duration, milliseconds, seconds } from "../../core/kit/time.ts"
+import { after, type Duration, milliseconds, seconds } from "../../core/kit/time.ts"
 import { valuesOn } from "../checkers.ts"
 import { type Attempt, Model } from "../model.ts"
 import {
@@ -169,22 +169,34 @@ export class PeerPlay {
     })
   }
 
-  /** What is read at rest, from anywhere, is what the model says. */
+  /**
+   * What is read at rest, from anywhere, is what the model says. Where all holders of a place have just died, the next
+   * ones rightly say for a minute that they do not know: whoever asks, asks again.
+   */
   #disagreement(): string | undefined {
     const { world, model } = this
+    const end = after(world.now, REST)
     for (const name of model.names()) {
       const peer = world.pick(world.alive)
-      let text: ReturnType<typeof textIn> | "none" = "none"
-      peer.fetch(name, (result) => {
-        text = textIn(result)
-      })
-      world.runUntil(() => text !== "none", seconds(30))
-      const found = text as string | undefined | Error
+      let found = this.#ask(peer, name)
+      while (found instanceof Error && world.now < end) {
+        world.run(STEP)
+        found = this.#ask(peer, name)
+      }
       if (found instanceof Error) return `${peer.host} cannot read ${name}: ${found.message}`
       if (!model.allows(name, found))
         return `${peer.host} reads ${found ?? "nothing"} for ${name}, not ${model.expected(name)}`
     }
     return undefined
+  }
+
+  #ask(peer: PeerHost, name: string): string | undefined | Error {
+    let answer: { readonly text: string | undefined | Error } | undefined
+    peer.fetch(name, (result) => {
+      answer = { text: textIn(result) }
+    })
+    this.world.runUntil(() => answer !== undefined, seconds(30))
+    return answer === undefined ? new Error("no answer in 30 s") : answer.text
   }
 
   /** At rest there is nothing to repair, so peers send little. */

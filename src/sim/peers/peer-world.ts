@@ -6,10 +6,11 @@ import { createOverlay } from "../../core/overlay/overlay.ts"
 import { DEFAULT_KINDS } from "../../core/storage/kinds.ts"
 import type { Climate } from "../conditions.ts"
 import { siteOf } from "../latency.ts"
+import type { Surroundings } from "../machine-host.ts"
 import { Scene } from "../scene.ts"
 import { RELOAD_PORT } from "../sim-ports.ts"
 import { chordComplaint, ringAmiss } from "./peer-checkers.ts"
-import { PeerHost, type PeerSurroundings } from "./peer-host.ts"
+import { PeerHost } from "./peer-host.ts"
 
 /** In how large a wave peers join a ring that grows. */
 const MOST_IN_WAVE = 16
@@ -36,7 +37,7 @@ export class PeerWorld extends Scene {
   readonly #fullMeshLimit: number
   readonly #sites: number | undefined
   readonly #sitesBy: "turn" | "arc"
-  readonly #surroundings: PeerSurroundings
+  readonly #surroundings: Surroundings
   readonly #byHost = new Map<string, PeerHost>()
 
   constructor(seed: number, conditions: PeerConditions, hashes: Hashes, watch?: (line: string) => void) {
@@ -46,8 +47,8 @@ export class PeerWorld extends Scene {
     this.#sites = sites
     this.#sitesBy = sitesBy ?? "turn"
     const { agenda, network, log } = this
-    const peerAt = (host: string) => this.#byHost.get(host)
-    this.#surroundings = { agenda, network, log, diskDelay, now: () => this.now, peerAt }
+    const hostAt = (host: string) => this.#byHost.get(host)
+    this.#surroundings = { agenda, network, log, diskDelay, now: () => this.now, hostAt }
     for (let i = 0; i < peers; i++) this.join()
   }
 

@@ -26,7 +26,7 @@ function linesOf(changes: Partial<StatusReport>): string {
     clocks: [{ node: "2".repeat(32), ahead: -7 }],
     roleCounts: { proxy: 3 },
     mayDie: 2,
-    records: { held: 1, due: 1, short: 0, repairing: 0 },
+    records: { held: 1, due: 1, short: 0, extra: 0, repairing: 0 },
     sip: { pendingInvites: 0, pendingTransactions: 0, answeredCalls: 0, registrations: 0 },
     certificateDaysLeft: 89,
     configurationDaysLeft: 3_649,
