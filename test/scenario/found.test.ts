@@ -40,6 +40,21 @@ const FOUND: readonly (Story & { readonly title: string })[] = [
       { do: "crash", who: [0, 21, 7], how: "reset", torn: 0 },
     ],
   },
+  {
+    title: "a peer that has only just come is not the one that is left",
+    seed: 5058,
+    peers: 9,
+    fullMeshLimit: 256,
+    steps: [
+      { do: "crash", who: [24], how: "silent", torn: 0.5 },
+      { do: "crash", who: [46], how: "silent", torn: 0 },
+      { do: "crash", who: [17], how: "reset", torn: 0 },
+      { do: "crash", who: [46, 38, 9, 5], how: "reset", torn: 1 },
+      { do: "join" },
+      { do: "crash", who: [61], how: "silent", torn: 1 },
+      { do: "crash", who: [14], how: "reset", torn: 1 },
+    ],
+  },
   ...[4, 256].map((fullMeshLimit) => ({
     title: `a removal that a dead peer has missed stays a removal when it comes back, limit ${fullMeshLimit}`,
     seed: 1,

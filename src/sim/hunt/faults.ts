@@ -20,6 +20,8 @@ export interface Cast<Host extends Machine> {
   readonly all: () => readonly Host[]
   join(): void
   restart(host: Host): void
+  /** Whether it is part of the fabric by now. One that has not joined knows addresses only, of peers that may all be dead. */
+  isPart(host: Host): boolean
   /** A disk was lost, or a machine died: what only they had is gone. */
   mourn(): void
 }
@@ -88,7 +90,11 @@ export class Faults<Host extends Machine> {
     const alive = this.#cast.all().filter((each) => each.alive)
     const victims = new Set(who.flatMap((number) => pick(alive, number) ?? []))
     // Somebody is left to tell the tale: a fabric of which nothing lives promises nothing.
-    for (const host of [...victims].slice(0, alive.length - 1)) host.crash(how, torn)
+    const isCarried = alive.some((host) => !victims.has(host) && this.#cast.isPart(host))
+    const spared = isCarried
+      ? undefined
+      : ([...victims].findLast((host) => this.#cast.isPart(host)) ?? alive[0])
+    for (const host of victims) if (host !== spared) host.crash(how, torn)
     this.#cast.mourn()
   }
 

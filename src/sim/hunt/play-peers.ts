@@ -48,6 +48,7 @@ export class PeerPlay {
       all: () => this.world.peers.filter((peer) => !this.#leaving.has(peer)),
       join: () => this.world.join(),
       restart: (peer) => this.world.restart(peer),
+      isPart: ({ hasJoined }) => hasJoined,
       mourn: () => this.mourn(),
     })
   }
