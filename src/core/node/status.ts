@@ -64,8 +64,8 @@ export function describeNode(known: {
       return mayDie(nodes.length, holdings().fewest)
     },
     get records() {
-      const { held, due, short, repairing } = holdings()
-      return { held, due, short, repairing }
+      const { held, due, extra, short, repairing } = holdings()
+      return { held, due, extra, short, repairing }
     },
     sip,
     certificateDaysLeft: daysLeft(certificate.notAfter, now),
