@@ -3,7 +3,7 @@
 
 import { createHistogram } from "node:perf_hooks"
 import type { Address } from "../../src/core/kit/address.ts"
-import { openDatagrams } from "../../src/host/udp.ts"
+import { openDatagrams } from "../../src/host/network/udp.ts"
 import type { Count, Order, ToGenerator } from "./protocol.ts"
 import { Calls } from "./scripts/calls.ts"
 import { Questions } from "./scripts/questions.ts"

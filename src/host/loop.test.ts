@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { test } from "node:test"
 import type { Machine } from "../core/kit/machine.ts"
 import { after, type Instant, milliseconds, NEVER } from "../core/kit/time.ts"
-import { systemClock } from "./clock.ts"
+import { systemClock } from "./kit/clock.ts"
 import { Loop } from "./loop.ts"
 
 /** A machine whose every move is written down by the test. */

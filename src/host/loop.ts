@@ -1,7 +1,7 @@
 import type { Machine } from "../core/kit/machine.ts"
 import { type Instant, NEVER } from "../core/kit/time.ts"
-import type { Clock } from "./clock.ts"
-import { HOST_LIMITS } from "./limits.ts"
+import type { Clock } from "./kit/clock.ts"
+import { HOST_LIMITS } from "./kit/limits.ts"
 
 export interface LoopSettings<Input, Effect> {
   readonly machine: Machine<Input, Effect>

@@ -1,15 +1,16 @@
 import type { Identity } from "../core/identity/certificate.ts"
 import { log } from "../core/kit/log.ts"
 import type { CarillonNode, NodeAnswer, NodeCommand, NodeEffect, NodeInput } from "../core/node/interface.ts"
-import { advanceClock, clockStep, systemClock } from "./clock.ts"
-import { ClockWatch } from "./clock-watch.ts"
-import { createDns, type Dns } from "./dns.ts"
-import type { HostSettings, NodeHost, TlsMaterial } from "./interface.ts"
+import { advanceClock, clockStep, systemClock } from "./kit/clock.ts"
+import { ClockWatch } from "./kit/clock-watch.ts"
+import type { HostSettings, NodeHost, TlsMaterial } from "./kit/interface.ts"
+import type { StoreLoss } from "./kit/store-loss.ts"
 import { Loop } from "./loop.ts"
-import { openRecords, Recovery, type StoreLoss } from "./lost-records.ts"
-import { mergeAddresses, openPeerFile, type PeerFile } from "./peers.ts"
+import { createDns, type Dns } from "./network/dns.ts"
+import { mergeAddresses, openPeerFile, type PeerFile } from "./network/peers.ts"
 import { openPorts, type Ports } from "./ports.ts"
-import type { RecordStore } from "./store.ts"
+import { openRecords, Recovery } from "./store/lost-records.ts"
+import type { RecordStore } from "./store/store.ts"
 
 /** Of a process that found itself wrong and stopped: EX_SOFTWARE of sysexits.h. */
 export const FAULT_EXIT_CODE = 70

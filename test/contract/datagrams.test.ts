@@ -5,9 +5,9 @@ import { once } from "node:events"
 import { type TestContext, test } from "node:test"
 import { promisify } from "node:util"
 import type { Address } from "../../src/core/kit/address.ts"
-import { ListenError, PortTakenError } from "../../src/host/listen.ts"
-import type { DatagramSettings, DatagramTransport } from "../../src/host/udp/transport.ts"
-import { openDatagrams } from "../../src/host/udp.ts"
+import { ListenError, PortTakenError } from "../../src/host/network/listen.ts"
+import type { DatagramSettings, DatagramTransport } from "../../src/host/network/udp/transport.ts"
+import { openDatagrams } from "../../src/host/network/udp.ts"
 
 // What any way of moving datagrams promises; each is put to the same tests.
 

@@ -10,9 +10,9 @@ import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "n
 import type { Address } from "../../src/core/kit/address.ts"
 import type { Instant } from "../../src/core/kit/time.ts"
 import type { NodeEffect } from "../../src/core/node/interface.ts"
-import { openSslCryptography } from "../../src/host/cryptography.ts"
-import { createFabricTrust } from "../../src/host/fabric-trust.ts"
-import type { EnrolmentHttpRequest } from "../../src/host/interface.ts"
+import { openSslCryptography } from "../../src/host/crypto/cryptography.ts"
+import type { EnrolmentHttpRequest } from "../../src/host/kit/interface.ts"
+import { createFabricTrust } from "../../src/host/network/fabric-trust.ts"
 import { makeCertificates, nodeIdOf, type Started, startHost, temporaryDirectory } from "./host-fixtures.ts"
 
 const certificates = makeCertificates()

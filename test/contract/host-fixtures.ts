@@ -7,7 +7,7 @@ import type { Instant } from "../../src/core/kit/time.ts"
 import { NEVER } from "../../src/core/kit/time.ts"
 import type { CarillonNode, NodeEffect, NodeInput, NodeStatus } from "../../src/core/node/interface.ts"
 import type { StorageChange } from "../../src/core/storage/change.ts"
-import type { HostSettings, NodeHost, TlsMaterial } from "../../src/host/interface.ts"
+import type { HostSettings, NodeHost, TlsMaterial } from "../../src/host/kit/interface.ts"
 import { createNodeHost } from "../../src/host/node-host.ts"
 
 type InputOf<Kind extends NodeInput["kind"]> = Extract<NodeInput, { kind: Kind }>

@@ -5,7 +5,7 @@ import { connect, createServer, type Server, type Socket } from "node:net"
 import { after, type TestContext, test } from "node:test"
 import { createServer as createTlsServer, connect as tlsConnect } from "node:tls"
 import type { ResolvedHop } from "../../src/core/node/interface.ts"
-import { PortTakenError } from "../../src/host/listen.ts"
+import { PortTakenError } from "../../src/host/network/listen.ts"
 import { makeCertificates, startHost } from "./host-fixtures.ts"
 
 const certificates = makeCertificates()

@@ -14,9 +14,8 @@ import { writeConfiguration } from "../../src/core/reload/configuration-writer.t
 import type { TransactionId } from "../../src/core/reload/header.ts"
 import { overlayHash, writeMessage } from "../../src/core/reload/message.ts"
 import { signMessage } from "../../src/core/reload/signing.ts"
-import { openAuthority } from "../../src/host/authority.ts"
-import { openSslCryptography } from "../../src/host/cryptography.ts"
-import type { TlsMaterial } from "../../src/host/interface.ts"
+import { openAuthority } from "../../src/host/authority/authority.ts"
+import { openSslCryptography } from "../../src/host/crypto/cryptography.ts"
 import {
   dersOf,
   issueNodeCertificate,
@@ -24,9 +23,10 @@ import {
   newKey,
   pemOf,
   publicKeyOf,
-} from "../../src/host/issuing.ts"
-import { HOST_LIMITS } from "../../src/host/limits.ts"
-import { joinOverlay, type Membership } from "../../src/host/membership.ts"
+} from "../../src/host/crypto/issuing.ts"
+import type { TlsMaterial } from "../../src/host/kit/interface.ts"
+import { HOST_LIMITS } from "../../src/host/kit/limits.ts"
+import { joinOverlay, type Membership } from "../../src/host/membership/membership.ts"
 import { FarmNode, PORTS } from "./support/farm.ts"
 import { removeDirectory, temporaryDirectory, until } from "./support/programs.ts"
 import { openTcp, openTls, openUdp, type RawConnection } from "./support/raw.ts"

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { CarillonError } from "../../core/kit/errors.ts"
-import { makePrivateDirectory, readIfPresent, writePrivateFile } from "../../host/files.ts"
+import { makePrivateDirectory, readIfPresent, writePrivateFile } from "../../host/kit/files.ts"
 
 /** The data directory cannot be made, read or written. */
 export class DataDirectoryError extends CarillonError {

@@ -2,11 +2,16 @@ import { domainOf, functionsOf, isDomainName } from "../../core/identity/roles.t
 import { type Address, sameAddress } from "../../core/kit/address.ts"
 import { CarillonError } from "../../core/kit/errors.ts"
 import type { Duration } from "../../core/kit/time.ts"
-import { systemClock } from "../../host/clock.ts"
-import { openSslCryptography } from "../../host/cryptography.ts"
-import { decodeInvite } from "../../host/invite.ts"
-import type { Member } from "../../host/member.ts"
-import { createOverlay, joinOverlay, type MemberSettings, openMembership } from "../../host/membership.ts"
+import { openSslCryptography } from "../../host/crypto/cryptography.ts"
+import { decodeInvite } from "../../host/enrolment/invite.ts"
+import { systemClock } from "../../host/kit/clock.ts"
+import type { Member } from "../../host/membership/member.ts"
+import {
+  createOverlay,
+  joinOverlay,
+  type MemberSettings,
+  openMembership,
+} from "../../host/membership/membership.ts"
 import type { UpOptions } from "./options.ts"
 
 /** How this node came to its fabric: it made it, was admitted to it, or has been in it before. */

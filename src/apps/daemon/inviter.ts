@@ -3,7 +3,7 @@ import { CarillonError, FormatError } from "../../core/kit/errors.ts"
 import { parseAddress } from "../../core/kit/parse-address.ts"
 import { seconds } from "../../core/kit/time.ts"
 import type { NodeStatus } from "../../core/node/interface.ts"
-import type { Membership } from "../../host/membership.ts"
+import type { Membership } from "../../host/membership/membership.ts"
 import { ControlError } from "../control/control-error.ts"
 import type { Controlled } from "./handlers.ts"
 

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Registry } from "prom-client"
 import type { CountEffect } from "../../core/kit/log.ts"
 import type { NodeStatus } from "../../core/node/interface.ts"
-import type { NodeHost } from "../../host/interface.ts"
+import type { NodeHost } from "../../host/kit/interface.ts"
 
 interface Declaration {
   readonly help: string

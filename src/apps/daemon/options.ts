@@ -1,5 +1,5 @@
 import type { LogLevel } from "../../core/kit/log.ts"
-import type { WantedWay } from "../../host/udp.ts"
+import type { WantedWay } from "../../host/kit/interface.ts"
 
 /** What `carillon up` is told, read and checked; `undefined` means: find out, or take what the directory says. */
 export interface UpOptions {

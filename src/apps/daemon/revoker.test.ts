@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import type { Identity } from "../../core/identity/certificate.ts"
 import { parseNodeId } from "../../core/identity/node-id.ts"
-import { MembershipError } from "../../host/membership-error.ts"
+import { MembershipError } from "../../host/kit/membership-error.ts"
 import { ControlError } from "../control/control-error.ts"
 import { revoker } from "./revoker.ts"
 

@@ -2,7 +2,7 @@ import { parseNodeId } from "../../core/identity/node-id.ts"
 import { ENROLMENT } from "../../core/identity/roles.ts"
 import { CarillonError } from "../../core/kit/errors.ts"
 import type { NodeStatus } from "../../core/node/interface.ts"
-import type { Membership } from "../../host/membership.ts"
+import type { Membership } from "../../host/membership/membership.ts"
 import { ControlError } from "../control/control-error.ts"
 import type { Controlled } from "./handlers.ts"
 

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises"
 import { createSecureContext } from "node:tls"
 import { CarillonError } from "../../core/kit/errors.ts"
-import type { TlsMaterial } from "../../host/interface.ts"
+import type { TlsMaterial } from "../../host/kit/interface.ts"
 
 /** A certificate or key that the operator names cannot be used. */
 export class TlsFileError extends CarillonError {

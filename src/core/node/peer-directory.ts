@@ -1,5 +1,5 @@
 import type { Address } from "../kit/address.ts"
-import { EDGE_DIGITS } from "../service/tokens.ts"
+import { EDGE_DIGITS } from "../service/routing/tokens.ts"
 
 /** How many addresses a node remembers for its next start. */
 const REMEMBERED = 64

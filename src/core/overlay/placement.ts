@@ -21,7 +21,7 @@ export interface PlacementParts {
  * peers in another are known, the next peer round the ring that stands in another.
  *
  * Between the three and that one all peers stand in the domain of the three. So when the domain dies as a whole, the
- * peer with the extra copy is the responsible one, and nobody has to look for it. docs/decisions/0020.
+ * peer with the extra copy is the responsible one, and nobody has to look for it. docs/decisions/0022.
  */
 export class Placement {
   readonly #fabric: PlacementParts

@@ -2,7 +2,7 @@ import type { Instant } from "../kit/time.ts"
 import type { HeaderField, SipRequest } from "../sip/message.ts"
 import type { Flow } from "../sip/transport.ts"
 import type { ServerKey } from "../transaction/layer-interface.ts"
-import type { Target } from "./proxy-interface.ts"
+import type { Target } from "./proxy/interface.ts"
 import type { Refusal } from "./refusal.ts"
 import type { SipEffect } from "./sip-server-interface.ts"
 

@@ -3,7 +3,7 @@ import { type LogEffect, log } from "../kit/log.ts"
 import { type Machine, NOTHING } from "../kit/machine.ts"
 import { after, type Instant, NEVER, seconds } from "../kit/time.ts"
 import type { Listener, Transport } from "../sip/transport.ts"
-import { SERVICE_NAMES, withoutDot } from "./resolve-plan.ts"
+import { SERVICE_NAMES, withoutDot } from "./proxy/resolve-plan.ts"
 import type { DnsQuestion, DnsRecord } from "./sip-server-interface.ts"
 import type { Ticket } from "./stores.ts"
 

@@ -1,7 +1,7 @@
 import { type Machine, NOTHING } from "../kit/machine.ts"
 import { type Instant, NEVER } from "../kit/time.ts"
 import type { Overlay, Ticket } from "../overlay/interface.ts"
-import { type EffectiveBinding, mergeBindings } from "../service/bindings.ts"
+import { type EffectiveBinding, mergeBindings } from "../service/registrar/bindings.ts"
 import { SIP_BINDINGS, SUBSCRIBER } from "../storage/kinds.ts"
 import { type OverlayAnswer, type OverlayQuestion, readBindings } from "./fabric-stores.ts"
 import { Tickets } from "./tickets.ts"

@@ -12,7 +12,7 @@ import {
 import { toUtf8 } from "../kit/bytes.ts"
 import { fromHex } from "../kit/hex.ts"
 import { after, type Instant, milliseconds } from "../kit/time.ts"
-import { mergeBindings } from "../service/bindings.ts"
+import { mergeBindings } from "../service/registrar/bindings.ts"
 import type { Binding } from "../service/stores.ts"
 import { SIP_BINDINGS, SUBSCRIBER, SUBSCRIBER_INDEX } from "../storage/kinds.ts"
 import { encode } from "../wire/codec.ts"

@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { connect, type Socket } from "node:net"
 import { type TLSSocket, connect as tlsConnect } from "node:tls"
 import type { Address } from "../../../src/core/kit/address.ts"
-import type { TlsMaterial } from "../../../src/host/interface.ts"
+import type { TlsMaterial } from "../../../src/host/kit/interface.ts"
 import { until, whenOver } from "./programs.ts"
 
 // Sockets of somebody who does not keep to any protocol.

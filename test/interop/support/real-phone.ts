@@ -1,7 +1,7 @@
 import type { Address } from "../../../src/core/kit/address.ts"
 import { toLatin1 } from "../../../src/core/kit/bytes.ts"
 import { type Instant, milliseconds } from "../../../src/core/kit/time.ts"
-import { openSslCryptography, secureRandom } from "../../../src/host/cryptography.ts"
+import { openSslCryptography, secureRandom } from "../../../src/host/crypto/cryptography.ts"
 import { UserAgent, type UserAgentEffect, type UserAgentSettings } from "../../../src/sim/user-agent.ts"
 import { openUdp, type PhoneWire, streamWire } from "./phone-wire.ts"
 import { whenOver } from "./programs.ts"

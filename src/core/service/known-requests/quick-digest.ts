@@ -1,0 +1,49 @@
+import { md5, md5Room, md5Words } from "../../kit/md5.ts"
+import { type CredentialScan, hexDigit } from "./credential-scan.ts"
+
+const COLON = 58
+const AUTH = Uint8Array.from(":auth:", (letter) => letter.charCodeAt(0))
+const RESPONSE_BYTES = 16
+
+/** HA1, HA2, nonce, count and cnonce; whoever needs more is checked in the general way. */
+const MOST_BYTES = 448
+
+/** Checks answers to challenges in MD5 with qop=auth where they stand, and allocates nothing. RFC 7616 §3.4.1. */
+export class QuickDigest {
+  readonly #bytes = new Uint8Array(md5Room(MOST_BYTES))
+  readonly #view = new DataView(this.#bytes.buffer)
+
+  /** `ha1` and `ha2` in hexadecimal. */
+  proves(message: Uint8Array, credentials: CredentialScan, ha1: string, ha2: string): boolean {
+    const { nonceStart, nonceEnd, ncStart, cnonceStart, cnonceEnd } = credentials
+    const varying = nonceEnd - nonceStart + cnonceEnd - cnonceStart
+    if (ha1.length + ha2.length + varying + 18 > MOST_BYTES) return false
+    let at = this.#text(ha1, 0)
+    at = this.#copy(message, nonceStart, nonceEnd, at)
+    at = this.#copy(message, ncStart, ncStart + 8, at)
+    at = this.#copy(message, cnonceStart, cnonceEnd, at)
+    this.#bytes.set(AUTH, at)
+    at = this.#text(ha2, at + AUTH.length)
+    md5(this.#view, at)
+    let difference = 0
+    for (let index = 0, digit = credentials.responseStart; index < RESPONSE_BYTES; index++, digit += 2) {
+      const given = (hexDigit(message[digit]!) << 4) | hexDigit(message[digit + 1]!)
+      difference |= given ^ ((md5Words[index >> 2]! >>> (8 * (index & 3))) & 0xff)
+    }
+    return difference === 0
+  }
+
+  #text(text: string, start: number): number {
+    for (let at = 0; at < text.length; at++) this.#bytes[start + at] = text.charCodeAt(at)
+    return start + text.length
+  }
+
+  /** Behind a colon. */
+  #copy(message: Uint8Array, start: number, end: number, to: number): number {
+    const bytes = this.#bytes
+    let at = to
+    bytes[at++] = COLON
+    for (let from = start; from < end; from++) bytes[at++] = message[from]!
+    return at
+  }
+}

@@ -1,0 +1,80 @@
+import { LIMITS } from "../../kit/limits.ts"
+import type { SipRequest } from "../../sip/message.ts"
+import type { Hop } from "../../sip/transport.ts"
+import type { ServerKey } from "../../transaction/layer-interface.ts"
+import type { Refusal } from "./best.ts"
+import type { Target } from "./interface.ts"
+
+/** RFC 3261's response context: one request, and all that became of it. §16.6. */
+export interface Context {
+  readonly server: ServerKey
+  /** Where responses go when the server transaction has gone. */
+  readonly backwards: Hop
+  /** The address that the request came from. */
+  readonly source: string
+  /** Whether the request came from a node of this fabric. */
+  readonly toNode: boolean
+  readonly invite: boolean
+  readonly outsideDialog: boolean
+  /** Max-Breadth that may be out at once. RFC 5393. */
+  readonly breadth: number
+  readonly loopMark: string
+  /** Until the final answer has gone back. */
+  work: Work | undefined
+  /** Client transactions that still exist. */
+  clients: number
+  serverEnded: boolean
+}
+
+export interface Work {
+  readonly request: SipRequest
+  /** Targets not yet tried, the most preferred first. */
+  queue: readonly Target[]
+  readonly active: Set<Branch>
+  readonly refusals: Refusal[]
+  /** No new branches: the caller hung up, or somebody declined for all (6xx). */
+  stopped: "no" | "cancelled" | "declined"
+  /** Branches are being started, so what fails at once must not start others. */
+  starting: boolean
+}
+
+/** One target of a request, over all the places where it is tried. */
+export interface Branch {
+  /** Names it while it is being located. */
+  readonly key: number
+  readonly context: Context
+  target: Target
+  readonly breadth: number
+  /** Places left to try. RFC 3263 §4.3. */
+  hops: readonly Hop[]
+  state:
+    | { readonly name: "locating" }
+    | { readonly name: "trying" | "ringing"; readonly branch: string; readonly hop: Hop }
+    | { readonly name: "done" }
+  /** What went wrong until now: the status that stands for it, and a clause for the log. */
+  failure: { readonly status: number; readonly cause: string }
+}
+
+/** Puts more targets among those that wait, by preference; as many as one request may have. */
+export function enqueue(work: Work, targets: readonly Target[]): void {
+  work.queue = [...work.queue, ...targets].sort((a, b) => b.q - a.q).slice(0, LIMITS.sip.targets)
+}
+
+/**
+ * Takes from the queue what may start now, and the Max-Breadth of each: all of the best preference,
+ * as far as the breadth allows, and none of the next before those are through.
+ */
+export function takeStartable(context: Context, work: Work): readonly { target: Target; breadth: number }[] {
+  const preference = work.active.values().next().value?.target.q ?? work.queue[0]?.q
+  const equals = work.queue.findIndex(({ q }) => q !== preference)
+  const waiting = equals < 0 ? work.queue.length : equals
+  let free = context.breadth
+  for (const { breadth } of work.active) free -= breadth
+  const number = Math.min(waiting, free)
+  if (number <= 0) return []
+  const taken = work.queue.slice(0, number)
+  work.queue = work.queue.slice(number)
+  const share = Math.floor(free / number)
+  const rest = free - share * number
+  return taken.map((target, index) => ({ target, breadth: index < rest ? share + 1 : share }))
+}
