@@ -52,7 +52,7 @@ export async function openStore(
   createPrivately(directory, file)
   // The worker is a source file in a checkout and a compiled one in the package.
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
-  const worker = new Worker(new URL(`../store-worker.${extension}`, import.meta.url), {
+  const worker = new Worker(new URL(`./store-worker.${extension}`, import.meta.url), {
     workerData: { file },
     // Not our own flags, some of which no worker takes; SQLite's novelty is no news to an operator.
     execArgv: ["--disable-warning=ExperimentalWarning"],
