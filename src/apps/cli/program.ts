@@ -85,7 +85,7 @@ function explain(error: unknown, terminal: Terminal): ExitCode {
   if (error instanceof InvariantError || !(error instanceof Error)) throw error
   terminal.remark(`carillon: ${error.message.replaceAll(/\s*\n\s*/g, " ")}`)
   if (!(error instanceof CarillonError)) return ExitCode.negative
-  if (error.code.endsWith("unreachable")) return ExitCode.unreachable
+  if (/unreachable|busy$/.test(error.code)) return ExitCode.unreachable
   return error.code === "usage" ? ExitCode.usage : ExitCode.negative
 }
 

@@ -69,7 +69,9 @@ export async function startDaemon(options: UpOptions, version: string): Promise<
   const log = createLog({ format: options.log, level: options.logLevel })
   const place = await findPlace(options)
   const token = await adminToken(options.data)
-  const entry = await enterFabric(options, { host: place.advertised, port: place.ports.reload })
+  const entry = await enterFabric(options, { host: place.advertised, port: place.ports.reload }, (cause) =>
+    log(event("warn", "enrolment.waits", { cause })),
+  )
   const watch = watchHealth()
   const metrics = new Metrics((claim) => log(event("error", "metrics.undeclared", { claim })))
   const { membership } = entry

@@ -35,23 +35,32 @@ const DEFAULT_DOMAIN = "localhost"
 
 /**
  * Comes back to the fabric of the data directory, joins by the invite, or makes a new fabric.
- * Throws FabricMismatch, or MembershipError (host), each with one sentence.
+ * Throws FabricMismatch, or MembershipError (host), each with one sentence. `waiting` is told why joining takes longer.
  */
-export async function enterFabric(options: UpOptions, advertised: Address): Promise<FabricEntry> {
+export async function enterFabric(
+  options: UpOptions,
+  advertised: Address,
+  waiting: (cause: string) => void = () => undefined,
+): Promise<FabricEntry> {
   const { data, domain, join } = options
   const expected = {
     ...(domain === undefined ? {} : { domain }),
     ...(join === undefined ? {} : { invite: join }),
   }
   const known = await openMembership(data, expected, settingsOf(options))
-  const entry = known === undefined ? await enterFirst(options, advertised) : comeBack(known, options)
+  const entry =
+    known === undefined ? await enterFirst(options, advertised, waiting) : comeBack(known, options)
   return {
     ...entry,
     bootstrap: entry.bootstrap.filter((address) => !sameAddress(address, advertised)),
   }
 }
 
-async function enterFirst(options: UpOptions, advertised: Address): Promise<FabricEntry> {
+async function enterFirst(
+  options: UpOptions,
+  advertised: Address,
+  waiting: (cause: string) => void,
+): Promise<FabricEntry> {
   const { data, join, domain, site, rack } = options
   for (const [name, place] of Object.entries({ site, rack }))
     if (place !== undefined && !isDomainName(place))
@@ -73,7 +82,14 @@ async function enterFirst(options: UpOptions, advertised: Address): Promise<Fabr
     throw new FabricMismatch(
       `the invite is to the fabric ${overlay}, not ${domain}; leave --domain out, or get an invite from ${domain}`,
     )
-  const membership = await joinOverlay({ data, invite: join, advertised, ...settingsOf(options), ...roles })
+  const membership = await joinOverlay({
+    data,
+    invite: join,
+    advertised,
+    waiting,
+    ...settingsOf(options),
+    ...roles,
+  })
   const bootstrap = [...membership.configuration.bootstrapNodes, ...addresses]
   return { membership, origin: "joined", bootstrap, notes: [] }
 }

@@ -87,6 +87,9 @@ export async function requestPhoneCertificate(
   })
 }
 
+/** What another enrolment node may do better; the first of them is what is told of several. */
+const PASSING: readonly MembershipProblem[] = ["busy", "untrusted", "unreachable"]
+
 /** Asks one enrolment node after the other; what an enrolment node of the overlay refuses is final. */
 export async function firstAnswering<T>(
   addresses: readonly Address[],
@@ -97,12 +100,12 @@ export async function firstAnswering<T>(
     try {
       return await attempt(address)
     } catch (cause) {
-      const passing = cause instanceof MembershipError && ["unreachable", "untrusted"].includes(cause.problem)
+      const passing = cause instanceof MembershipError && PASSING.includes(cause.problem)
       if (!passing) throw cause
       failures.push(cause)
     }
   }
-  const worst = failures.find(({ problem }) => problem === "untrusted") ?? failures[0]
+  const worst = PASSING.flatMap((each) => failures.find(({ problem }) => problem === each) ?? [])[0]
   if (worst === undefined)
     throw new MembershipError("unreachable", "no address of an enrolment node is known")
   throw new MembershipError(worst.problem, failures.map(({ message }) => message).join("; "), {
@@ -238,7 +241,7 @@ export function accepted(response: HttpsResponse, address: Address, overlay: str
   if (response.status === 200) return response
   if (response.status === 503) {
     const cause = fromUtf8(response.body) ?? "no cause"
-    throw new MembershipError("unreachable", `${formatAddress(address)} cannot serve enrolment now: ${cause}`)
+    throw new MembershipError("busy", `${formatAddress(address)} cannot serve enrolment now: ${cause}`)
   }
   const problem = (response.headers[PROBLEM_HEADER] ?? "") as MembershipProblem
   const token = (fromUtf8(response.body) ?? "").slice(0, 64)

@@ -49,7 +49,8 @@ export interface HttpsResponse {
 /**
  * One request to an enrolment node, on a connection of its own. The certificate is not matched
  * against a host name, as RFC 6940 §11.3 has it, but against the root that the invite names: an
- * overlay needs no DNS. Throws MembershipError: `unreachable` or `untrusted`.
+ * overlay needs no DNS. Throws MembershipError: `unreachable`, `untrusted`, or `busy` where it has proved what it is, and
+ * then does not answer.
  */
 export async function exchange(
   address: Address,
@@ -153,7 +154,13 @@ function ask(
     const timer = setTimeout(() => socket.destroy(new Error("no answer")), EXCHANGE_TIMEOUT)
     const fail = (cause: Error) => {
       clearTimeout(timer)
-      reject(unreachable(address, reasonOf(cause), cause))
+      reject(
+        new MembershipError(
+          "busy",
+          `the enrolment node at ${formatAddress(address)} does not answer (${reasonOf(cause)}): look at its health`,
+          { cause },
+        ),
+      )
     }
     const length = { "content-length": String(body.length) }
     const outgoing = startRequest({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import type { NodeId } from "../../core/identity/node-id.ts"
-import type { Instant } from "../../core/kit/time.ts"
+import { type Instant, milliseconds } from "../../core/kit/time.ts"
 import type { NodeAnswer, NodeCommand } from "../../core/node/interface.ts"
 import type { Invite } from "./invite.ts"
 import { useCounter } from "./use-counter.ts"
@@ -20,7 +20,7 @@ const invite: Invite = {
   expires: (now + 60_500) as Instant,
 }
 
-/** A fabric that answers as told, the last answer again and again; and what it was asked. */
+/** A fabric that answers as told, the last answer again and again, or never; and what it was asked. */
 function counting(...answers: readonly NodeAnswer[]) {
   const asked: NodeCommand[] = []
   const fabric = {
@@ -29,10 +29,11 @@ function counting(...answers: readonly NodeAnswer[]) {
     reconfigure: () => undefined,
     async command(command: NodeCommand) {
       asked.push(command)
-      return answers[asked.length - 1] ?? answers.at(-1)!
+      return answers[asked.length - 1] ?? answers.at(-1) ?? new Promise<NodeAnswer>(() => undefined)
     },
   }
-  return { asked, count: () => useCounter(fabric, invite, now)({ key: "ab", node }) }
+  const patience = milliseconds(answers.length === 0 ? 20 : 8_000)
+  return { asked, count: () => useCounter(fabric, invite, now, patience)({ key: "ab", node }) }
 }
 
 test("a use is counted in the fabric until an hour after the invite has expired", async () => {
@@ -58,4 +59,10 @@ test("a use that another node contests is tried again, and given up in the end",
   const lost = counting({ kind: "use-contested" })
   assert.equal((await lost.count()).kind, "unavailable")
   assert.equal(lost.asked.length, 6)
+})
+
+test("a fabric that does not answer in time is no reason to keep the node waiting that asks", async () => {
+  const late = await counting().count()
+  assert.equal(late.kind, "unavailable")
+  assert.match(late.kind === "unavailable" ? late.cause : "", /try again/)
 })

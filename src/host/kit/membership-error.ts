@@ -12,6 +12,8 @@ export type MembershipProblem =
   | "other-overlay"
   /** No enrolment node answered. */
   | "unreachable"
+  /** An enrolment node of the overlay is there, and cannot do it at this moment. */
+  | "busy"
   /** Somebody answered, and proved not to be an enrolment node of the invite's overlay. */
   | "untrusted"
   /** The data directory was written by a newer version, or is not whole. */

@@ -1,18 +1,16 @@
 import assert from "node:assert/strict"
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
-import { createServer, type Server } from "node:https"
-import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, afterEach, describe, test } from "node:test"
-import type { TLSSocket } from "node:tls"
+import { refused, serveEnrolment, stopServers } from "../../../test/support/enrolment.ts"
 import type { NodeId } from "../../core/identity/node-id.ts"
 import type { FailureDomain } from "../../core/identity/roles.ts"
 import type { Address } from "../../core/kit/address.ts"
 import { formatAddress } from "../../core/kit/address.ts"
 import { type Duration, type Instant, after as later, minutes } from "../../core/kit/time.ts"
 import type { NodeAnswer, NodeCommand } from "../../core/node/interface.ts"
-import { MembershipError, type MembershipProblem } from "../kit/membership-error.ts"
+import { MembershipError } from "../kit/membership-error.ts"
 import type { Member } from "./member.ts"
 import { createOverlay, joinOverlay, openMembership } from "./membership.ts"
 
@@ -21,32 +19,7 @@ after(() => rmSync(base, { recursive: true }))
 let directories = 0
 const directory = () => join(base, String(directories++))
 
-const servers: Server[] = []
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close().closeAllConnections()
-})
-
-/** The enrolment of a member as its node serves it: under the certificate that it has at that moment. */
-async function serve(member: Member): Promise<Address> {
-  const { certificate: cert, key } = member.fabricTls
-  const options = { cert, key, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] }
-  const server = createServer(options, async (request, response) => {
-    const chunks: Uint8Array[] = []
-    for await (const chunk of request) chunks.push(chunk)
-    const answer = await member.enrolment({
-      method: request.method!,
-      path: request.url!,
-      headers: request.headers as Record<string, string>,
-      body: Uint8Array.from(Buffer.concat(chunks)),
-      clientCertificate: (request.socket as TLSSocket).getPeerX509Certificate()?.raw,
-      remote: { host: "127.0.0.1", port: 6084 },
-    })
-    response.writeHead(answer.status, answer.headers).end(answer.body)
-  })
-  servers.push(server)
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  return { host: "127.0.0.1", port: (server.address() as AddressInfo).port }
-}
+afterEach(stopServers)
 
 /** Members that see one another, with records of invites that all of them share. */
 class Fabric {
@@ -55,7 +28,7 @@ class Fabric {
   readonly #uses = new Map<string, Map<string, NodeId>>()
 
   async add(member: Member): Promise<Address> {
-    const address = await serve(member)
+    const address = await serveEnrolment(member)
     this.members.push({ member, address })
     member.attach({
       nodes: () =>
@@ -120,14 +93,6 @@ async function start(
   await fabric.add(first)
   return { fabric, first, data }
 }
-
-const refused = (attempt: Promise<unknown>, problem: MembershipProblem, message: RegExp) =>
-  assert.rejects(attempt, (cause) => {
-    assert.ok(cause instanceof MembershipError, String(cause))
-    assert.equal(cause.problem, problem, cause.message)
-    assert.match(cause.message, message)
-    return true
-  })
 
 describe("where a node stands", () => {
   test("is in its certificate beside the roles of its invite, and stays when that is renewed", async () => {
@@ -200,7 +165,7 @@ describe("an invite", () => {
     const { fabric, first } = await start()
     const second = await fabric.join(first)
     await second.takeAuthority()
-    const own = await serve(second)
+    const own = await serveEnrolment(second)
     const text = await invite(first, { addresses: [fabric.members[0]!.address] })
     const elsewhere = await invite(first, { addresses: [own] })
     const join = (data: string, of: string) => joinOverlay({ data, invite: of, advertised: anywhere })
@@ -239,14 +204,14 @@ describe("a node's certificate", () => {
     const renewsAfter = async (days: number) => {
       const { first, data } = await start()
       const node = directory()
-      const address = await serve(first)
+      const address = await serveEnrolment(first)
       const text = await invite(first, { addresses: [address] })
       await joinOverlay({ data: node, invite: text, advertised: anywhere })
       // The enrolment node has renewed its own in time.
       const clock = inDays(days)
       const later = (await openMembership(data, {}, { clock }))!
       await later.renew()
-      const at = await serve(later)
+      const at = await serveEnrolment(later)
       const member = (await openMembership(node, {}, { clock }))!
       await member.rememberEnrolment([at])
       return member.renew()

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict"
 import { X509Certificate } from "node:crypto"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { createServer, type Server } from "node:https"
 import { type AddressInfo, createServer as createTcpServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, afterEach, describe, test } from "node:test"
-import type { TLSSocket } from "node:tls"
+import { refused, serveEnrolment, stopServers } from "../../../test/support/enrolment.ts"
 import { judgeCertificate } from "../../core/identity/trust.ts"
 import type { Address } from "../../core/kit/address.ts"
 import { fromBase64 } from "../../core/kit/bytes.ts"
@@ -20,7 +19,6 @@ import { openSslCryptography } from "../crypto/cryptography.ts"
 import { exchange } from "../enrolment/enrolment-https.ts"
 import { encodeInvite, type FabricKey } from "../enrolment/invite.ts"
 import { writeForm } from "../enrolment/multipart.ts"
-import { MembershipError, type MembershipProblem } from "../kit/membership-error.ts"
 import { ENROLMENT_PATHS } from "../network/enrolment-answers.ts"
 import { createOverlay, joinOverlay, type Membership, openMembership } from "./membership.ts"
 
@@ -33,44 +31,10 @@ const directory = () => join(base, String(directories++))
 const anywhere: Address = { host: "127.0.0.1", port: 6084 }
 const hour = minutes(60)
 
-const servers: Server[] = []
-function stopServers(): void {
-  for (const server of servers.splice(0)) server.close().closeAllConnections()
-}
 afterEach(stopServers)
-
-/** Serves a member's enrolment as a node does, on a port of its own. */
-async function serve(member: Membership, enrolment = member.enrolment): Promise<Address> {
-  const { certificate: cert, key } = member.fabricTls
-  const options = { cert, key, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] }
-  const server = createServer(options, async (request, response) => {
-    const chunks: Uint8Array[] = []
-    for await (const chunk of request) chunks.push(chunk)
-    const answer = await enrolment!({
-      method: request.method!,
-      path: request.url!,
-      headers: request.headers as Record<string, string>,
-      body: Uint8Array.from(Buffer.concat(chunks)),
-      clientCertificate: (request.socket as TLSSocket).getPeerX509Certificate()?.raw,
-      remote: anywhere,
-    })
-    response.writeHead(answer.status, answer.headers).end(answer.body)
-  })
-  servers.push(server)
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  return { host: "127.0.0.1", port: (server.address() as AddressInfo).port }
-}
 
 const create = (data = directory(), domain = "example.org") =>
   createOverlay({ data, domain, advertised: anywhere })
-
-const refused = (attempt: Promise<unknown>, problem: MembershipProblem, message: RegExp) =>
-  assert.rejects(attempt, (cause) => {
-    assert.ok(cause instanceof MembershipError, String(cause))
-    assert.equal(cause.problem, problem, cause.message)
-    assert.match(cause.message, message)
-    return true
-  })
 
 describe("a new overlay", () => {
   test("has a first node that its own rules trust, with a configuration that its own signer signed", async () => {
@@ -179,7 +143,7 @@ describe("a data directory", () => {
 describe("joining by invite", () => {
   test("gives a node certificate, configuration, fabric keys and a certificate for its phones", async () => {
     const first = await create()
-    const address = await serve(first)
+    const address = await serveEnrolment(first)
     const invite = await first.invite({ uses: 1, expires: hour, addresses: [address] })
     const data = directory()
     const second = await joinOverlay({ data, invite, advertised: { host: "127.0.0.2", port: 6084 } })
@@ -198,7 +162,7 @@ describe("joining by invite", () => {
 
   test("works with an invite that the new node itself issued", async () => {
     const first = await create()
-    const address = await serve(first)
+    const address = await serveEnrolment(first)
     const invite = await first.invite({ uses: 1, expires: hour, addresses: [address] })
     const second = await joinOverlay({ data: directory(), invite, advertised: anywhere })
     const next = await second.invite({ uses: 1, expires: hour, addresses: [address], roles: ["proxy"] })
@@ -208,8 +172,8 @@ describe("joining by invite", () => {
 
   test("tries each address, and passes over those that are dead or of somebody else", async () => {
     const first = await create()
-    const stranger = await serve(await create(directory(), "example.net"))
-    const addresses = [await closedPort(), stranger, await serve(first)]
+    const stranger = await serveEnrolment(await create(directory(), "example.net"))
+    const addresses = [await closedPort(), stranger, await serveEnrolment(first)]
     const invite = await first.invite({ uses: 1, expires: hour, addresses })
     assert.ok(await joinOverlay({ data: directory(), invite, advertised: anywhere }))
   })
@@ -217,10 +181,10 @@ describe("joining by invite", () => {
   test("is refused when the invite is used up, also after the enrolment node has started again", async () => {
     const data = directory()
     const first = await create(data)
-    const address = await serve(first)
+    const address = await serveEnrolment(first)
     const invite = await first.invite({ uses: 2, expires: hour, addresses: [address] })
     await joinOverlay({ data: directory(), invite, advertised: anywhere })
-    const restarted = await serve((await openMembership(data))!)
+    const restarted = await serveEnrolment((await openMembership(data))!)
     const elsewhere = await first.invite({ uses: 1, expires: hour, addresses: [restarted] })
     await joinOverlay({ data: directory(), invite: elsewhere, advertised: anywhere })
     const third = joinOverlay({ data: directory(), invite: elsewhere, advertised: anywhere })
@@ -234,7 +198,7 @@ describe("joining by invite", () => {
   test("can be tried again after a failure half-way, at no further use of the invite", async () => {
     const first = await create()
     let failing = true
-    const address = await serve(first, async (request) =>
+    const address = await serveEnrolment(first, async (request) =>
       failing && request.path === ENROLMENT_PATHS.fabricKeys
         ? { status: 500, headers: {}, body: new Uint8Array() }
         : first.enrolment!(request),
@@ -249,7 +213,7 @@ describe("joining by invite", () => {
 
   test("is refused for an invite that has expired, by the joining node and by the enrolment node", async () => {
     const first = await create()
-    const address = await serve(first)
+    const address = await serveEnrolment(first)
     const invite = await first.invite({ uses: 1, expires: hour, addresses: [address] })
     const tomorrow = () => later(Date.now() as Instant, minutes(24 * 60))
     const yesterday = () => later(Date.now() as Instant, minutes(-24 * 60))
@@ -273,7 +237,7 @@ describe("joining by invite", () => {
         invite: await first.invite({ uses: 1, expires: hour, addresses }),
         advertised: anywhere,
       })
-    const stranger = await serve(await create(directory(), "example.org"))
+    const stranger = await serveEnrolment(await create(directory(), "example.org"))
     await refused(
       joining(stranger),
       "untrusted",
@@ -289,14 +253,30 @@ describe("joining by invite", () => {
       "unreachable",
       /does not speak the enrolment protocol|connection/,
     )
-    const second = await joining(await serve(first))
-    const impostor = await serve(second, first.enrolment)
+    const second = await joining(await serveEnrolment(first))
+    const impostor = await serveEnrolment(second, first.enrolment)
     await refused(joining(impostor), "untrusted", /a node without the role enrolment/)
+  })
+
+  test("waits for an enrolment node that cannot admit it yet, and is told why", async () => {
+    const first = await create()
+    let asked = 0
+    const address = await serveEnrolment(first, async (request) => {
+      if (request.path !== "/enroll" || ++asked > 2) return first.enrolment(request)
+      return { status: 503, headers: {}, body: new TextEncoder().encode("two of three holders are gone") }
+    })
+    const causes: string[] = []
+    const invite = await first.invite({ uses: 1, expires: hour, addresses: [address] })
+    const waiting = (cause: string) => causes.push(cause)
+    await joinOverlay({ data: directory(), invite, advertised: anywhere, waiting })
+    assert.equal(asked, 3)
+    assert.equal(causes.length, 1, "the same sentence is not told twice")
+    assert.match(causes[0]!, /cannot serve enrolment now: two of three holders are gone/)
   })
 
   test("is refused for an invite that the fabric did not issue, or for more roles than it grants", async () => {
     const first = await create()
-    const address = await serve(first)
+    const address = await serveEnrolment(first)
     const forge = (roles: readonly string[], key: FabricKey = { epoch: 1, key: new Uint8Array(32) }) =>
       encodeInvite(
         first.cryptography,
@@ -380,7 +360,7 @@ describe("the enrolment service", () => {
 
   test("gives fabric keys and phone certificates to nodes of the overlay only", async () => {
     const first = await create()
-    const address = await serve(first)
+    const address = await serveEnrolment(first)
     const stranger = await create(directory(), "example.org")
     const rootFingerprint = new X509Certificate(first.rootCertificates[0]!).fingerprint256
       .replaceAll(":", "")
@@ -423,7 +403,7 @@ describe("the certificate for phones", () => {
 
   test("lives on when no enrolment node answers", async () => {
     const first = await create()
-    const address = await serve(first)
+    const address = await serveEnrolment(first)
     const invite = await first.invite({ uses: 1, expires: hour, addresses: [address] })
     const second = await joinOverlay({ data: directory(), invite, advertised: anywhere })
     const kept = await second.phoneTls({ domain: "example.org", addresses: ["127.0.0.1"] })

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto"
+import { setTimeout as wait } from "node:timers/promises"
 import type { Cryptography, Identity, Role } from "../../core/identity/certificate.ts"
 import type { NodeId } from "../../core/identity/node-id.ts"
 import {
@@ -12,7 +13,7 @@ import {
 import type { Address } from "../../core/kit/address.ts"
 import { CarillonError, FormatError, invariant } from "../../core/kit/errors.ts"
 import { ipBytes } from "../../core/kit/ip.ts"
-import type { Duration, Instant } from "../../core/kit/time.ts"
+import { type Duration, type Instant, minutes, seconds } from "../../core/kit/time.ts"
 import type { Configuration } from "../../core/reload/configuration.ts"
 import { parseConfiguration } from "../../core/reload/configuration-document.ts"
 import { writeConfiguration } from "../../core/reload/configuration-writer.ts"
@@ -124,7 +125,13 @@ export interface Joining extends MemberSettings {
   /** Fewer than the invite grants; default: all of them. */
   readonly roles?: readonly Role[]
   readonly place?: FailureDomain
+  /** It takes longer: a sentence on why, each time that is found out anew. */
+  readonly waiting?: (cause: string) => void
 }
+
+/** Where nodes die while another joins, the fabric may need a minute to know again what it holds (decision 15). */
+const PATIENCE = minutes(2)
+const ASK_AGAIN = seconds(1)
 
 const systemClock = () => Date.now() as Instant
 
@@ -197,16 +204,21 @@ export async function joinOverlay({
   advertised,
   roles,
   place,
+  waiting,
   ...settings
 }: Joining): Promise<Member> {
   await refuseMember(data)
   const cryptography = openSslCryptography()
-  const now = (settings.clock ?? systemClock)()
-  const invite = decodeInvite(cryptography, text, now)
+  const clock = settings.clock ?? systemClock
+  const invite = decodeInvite(cryptography, text, clock())
   const files = await beginMembership(data)
   const key = (await readIfPresent(files.nodeKey)) ?? newKey()
   await writePrivateFile(files.nodeKey, key)
-  const enrolled = await enrol({ invite, text, key, roles, cryptography, now, ...(place && { place }) })
+  // With the same key: whoever asks again costs no further use.
+  const enrolled = await patiently(
+    () => enrol({ invite, text, key, roles, cryptography, now: clock(), ...(place && { place }) }),
+    waiting,
+  )
   const { document, configuration, fabricTls, fabricKeys, identity } = enrolled
   await writePrivateFile(files.enrolment, printEnrolment([enrolled.address]))
   if (FABRIC_KEY_ROLES.some((role) => hasRole(identity.certificate, role))) {
@@ -216,11 +228,28 @@ export async function joinOverlay({
       root: enrolled.root,
       member: fabricTls,
       addresses: [enrolled.address],
-      trust: { ...invite, cryptography, now },
+      trust: { ...invite, cryptography, now: clock() },
     })
   }
   await writeMembership(files, { document, key, chain: fabricTls.certificate, fabricKeys })
   return load(await commitMembership(data, files), settings)
+}
+
+/** Tries again while enrolment nodes are there that cannot do it yet. */
+async function patiently<T>(attempt: () => Promise<T>, waiting: Joining["waiting"]): Promise<T> {
+  const start = performance.now()
+  let told = ""
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (cause) {
+      const isPassing = cause instanceof MembershipError && cause.problem === "busy"
+      if (!isPassing || performance.now() - start > PATIENCE) throw cause
+      if (cause.message !== told) waiting?.(cause.message)
+      told = cause.message
+      await wait(ASK_AGAIN)
+    }
+  }
 }
 
 /** Throws MembershipError where the directory is that of a member already. */
