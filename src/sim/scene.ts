@@ -4,8 +4,7 @@ import { randomBytes } from "../core/kit/bytes.ts"
 import type { Hashes } from "../core/kit/crypto.ts"
 import { toHex } from "../core/kit/hex.ts"
 import { SeededRandom } from "../core/kit/random.ts"
-import { after, type Duration, type Instant, minutes, NEVER, seconds } from "../core/kit/time.ts"
-import type { Configuration } from "../core/reload/configuration.ts"
+import { after, type Duration, type Instant, NEVER } from "../core/kit/time.ts"
 import { Agenda } from "./agenda.ts"
 import { type Climate, Weather } from "./conditions.ts"
 import { EventLog } from "./event-log.ts"
@@ -117,31 +116,5 @@ export abstract class Scene {
   /** Luck of its own, for somebody who lives here. */
   protected chance(): SeededRandom {
     return new SeededRandom(this.#random.next() * 2 ** 32)
-  }
-
-  protected configuration(): Configuration {
-    return {
-      instanceName: this.domain,
-      sequence: 1,
-      expiration: NEVER,
-      topologyPlugin: "CHORD-RELOAD",
-      nodeIdLength: 16,
-      rootCertificates: [this.authority.root],
-      enrollmentServers: [],
-      bootstrapNodes: [],
-      clientsPermitted: true,
-      noIce: true,
-      maxMessageSize: 65_536,
-      initialTtl: 100,
-      overlayReliabilityTimer: seconds(3),
-      overlayLinkProtocols: ["TLS"],
-      configurationSigners: [],
-      kindSigners: [],
-      badNodes: [],
-      mandatoryExtensions: [],
-      kinds: [],
-      chord: { updateInterval: minutes(10), pingInterval: minutes(60), reactive: true },
-      sipDomain: this.domain,
-    }
   }
 }

@@ -5,6 +5,7 @@ import { type Duration, milliseconds, seconds } from "../core/kit/time.ts"
 import type { CarillonNode, NodeAnswer, NodeCommand } from "../core/node/interface.ts"
 import { createNode } from "../core/node/node.ts"
 import type { Conditions } from "./conditions.ts"
+import { configurationOf } from "./configuration.ts"
 import type { Surroundings } from "./machine-host.ts"
 import { Scene } from "./scene.ts"
 import { SimHost } from "./sim-host.ts"
@@ -107,7 +108,7 @@ export class World extends Scene {
       identity,
       cryptography: this.cryptography,
       random: this.chance(),
-      configuration: this.configuration(),
+      configuration: configurationOf(this.authority),
       advertised: { host, port: RELOAD_PORT },
       listeners: [
         { transport: "UDP", advertised: { host, port: SIP_PORT } },

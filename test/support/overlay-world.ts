@@ -7,7 +7,7 @@ import {
 import { type NodeId, parseNodeId } from "../../src/core/identity/node-id.ts"
 import { type Address, formatAddress } from "../../src/core/kit/address.ts"
 import { SeededRandom } from "../../src/core/kit/random.ts"
-import { type Instant, NEVER, seconds } from "../../src/core/kit/time.ts"
+import { type Instant, NEVER } from "../../src/core/kit/time.ts"
 import type {
   LinkId,
   Overlay,
@@ -22,6 +22,7 @@ import type { ResourceId } from "../../src/core/reload/header.ts"
 import type { StorageChange } from "../../src/core/storage/change.ts"
 import { DEFAULT_KINDS, SUBSCRIBER } from "../../src/core/storage/kinds.ts"
 import { Agenda } from "../../src/sim/agenda.ts"
+import { configurationOf } from "../../src/sim/configuration.ts"
 import { openSslHashes } from "./hashes.ts"
 
 // Several overlay machines on one invented clock, with links that take a while and disks that do too.
@@ -417,34 +418,4 @@ export function textOf({ result }: Extract<OverlayEffect, { kind: "fetched" }>):
   if (result.kind === "failed") return `${result.error}: ${result.cause}`
   const [value] = result.values.get(SUBSCRIBER.id) ?? []
   return value === undefined ? "absent" : new TextDecoder().decode(value.data.value.value)
-}
-
-export function configurationOf(
-  authority: FakeAuthority,
-  changes: Partial<Configuration> = {},
-): Configuration {
-  return {
-    instanceName: authority.overlay,
-    sequence: 1,
-    expiration: NEVER,
-    topologyPlugin: "CHORD-RELOAD",
-    nodeIdLength: 16,
-    rootCertificates: [authority.root],
-    enrollmentServers: [],
-    bootstrapNodes: [],
-    clientsPermitted: true,
-    noIce: true,
-    maxMessageSize: 65_536,
-    initialTtl: 100,
-    overlayReliabilityTimer: seconds(3),
-    overlayLinkProtocols: ["TLS"],
-    configurationSigners: [],
-    kindSigners: [],
-    badNodes: [],
-    mandatoryExtensions: [],
-    kinds: [],
-    chord: { updateInterval: seconds(600), pingInterval: seconds(3_600), reactive: true },
-    sipDomain: authority.overlay,
-    ...changes,
-  }
 }

@@ -1,40 +1,17 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { cryptography, NODES, NOW } from "../../../test/support/fabric-records.ts"
+import { configurationOf } from "../../sim/configuration.ts"
 import { fakeAuthority } from "../identity/fake-cryptography.ts"
 import { fromLatin1, toLatin1 } from "../kit/bytes.ts"
 import { SeededRandom } from "../kit/random.ts"
-import { minutes, NEVER, seconds } from "../kit/time.ts"
-import type { Configuration } from "../reload/configuration.ts"
 import type { Flow } from "../sip/transport.ts"
 import type { NodeEffect } from "./interface.ts"
 import { createNode } from "./node.ts"
 
 const authority = fakeAuthority(cryptography, { overlay: "example.org", seed: 1 })
 
-const configuration: Configuration = {
-  instanceName: "example.org",
-  sequence: 1,
-  expiration: NEVER,
-  topologyPlugin: "CHORD-RELOAD",
-  nodeIdLength: 16,
-  rootCertificates: [authority.root],
-  enrollmentServers: [],
-  bootstrapNodes: [],
-  clientsPermitted: true,
-  noIce: true,
-  maxMessageSize: 65_536,
-  initialTtl: 100,
-  overlayReliabilityTimer: seconds(3),
-  overlayLinkProtocols: ["TLS"],
-  configurationSigners: [],
-  kindSigners: [],
-  badNodes: [],
-  mandatoryExtensions: [],
-  kinds: [],
-  chord: { updateInterval: minutes(10), pingInterval: minutes(60), reactive: true },
-  sipDomain: "example.org",
-}
+const configuration = configurationOf(authority)
 
 function nodeWith(roles: readonly string[], keys: number) {
   return createNode({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
+import { configurationOf } from "../../../src/sim/configuration.ts"
 import {
-  configurationOf,
   OVERLAY,
   type World as OverlayWorld,
   World,

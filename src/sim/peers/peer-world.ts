@@ -5,6 +5,7 @@ import { after, type Duration, milliseconds, seconds } from "../../core/kit/time
 import { createOverlay } from "../../core/overlay/overlay.ts"
 import { DEFAULT_KINDS } from "../../core/storage/kinds.ts"
 import type { Climate } from "../conditions.ts"
+import { configurationOf } from "../configuration.ts"
 import { siteOf } from "../latency.ts"
 import type { Surroundings } from "../machine-host.ts"
 import { Scene } from "../scene.ts"
@@ -71,7 +72,7 @@ export class PeerWorld extends Scene {
           identity,
           cryptography: this.cryptography,
           random: this.chance(),
-          configuration: this.configuration(),
+          configuration: configurationOf(this.authority),
           kinds: DEFAULT_KINDS,
           advertised: { host, port: RELOAD_PORT },
           applications: new Map(),
