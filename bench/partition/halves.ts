@@ -120,7 +120,7 @@ const statusOf = (node: FarmNode) => call(node, "/api/status").catch(() => undef
 async function call(node: FarmNode, path: string): Promise<any> {
   const headers = { authorization: `Bearer ${node.token()}` }
   const response = await fetch(node.http + path, { headers, signal: AbortSignal.timeout(20_000) })
-  const body: any = await response.json()
+  const body: unknown = await response.json()
   if (!response.ok) throw new Error(`${path} at ${node.host}: ${response.status} ${JSON.stringify(body)}`)
   return body
 }

@@ -125,7 +125,7 @@ describe("three nodes whose clocks are set", { skip: cannotSetClock }, () => {
   test("which version each node runs is in status", async () => {
     const node = farm.nodes[first]!
     await until("all have told", () =>
-      node.json("status").nodes.every((each: any) => each.version === version),
+      node.json("status").nodes.every((each: { readonly version: string }) => each.version === version),
     )
     assert.doesNotMatch(node.must("status"), /^versions/m)
   })
