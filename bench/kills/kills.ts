@@ -14,6 +14,10 @@ const MANY = 500
 const REST = 1_000
 /** On a machine that does much else a node that comes back to many records takes its time. */
 const LONGEST_START = 300_000
+/** A user is written in about so long, so that a loss of power soon after falls into what is not on disk yet. */
+const WRITE = 30
+/** A run in which no loss of power found such bytes has tried nothing: it goes on, up to so many times as long. */
+const LONGEST_RUN = 10
 /** One kill in so many takes all nodes at once, as a power cut does. */
 const POWER_CUT = 5
 const PATIENCE = 60_000
@@ -48,6 +52,8 @@ export class Kills {
   readonly #torn = { kills: 0, bytes: 0 }
   #unanswered = 0
   #isOver = false
+  /** Those who wait for the next user to be sent to a node. */
+  readonly #onWrite: (() => void)[] = []
 
   constructor(settings: KillsSettings) {
     this.#settings = settings
@@ -61,8 +67,10 @@ export class Kills {
     if (this.#settings.torn) for (const node of nodes) await this.#watch(node)
     const writers = nodes.map((node, index) => this.#write(node, index))
     let powerCuts = 0
-    for (let kill = 1; kill <= kills; kill++) {
-      await pause(this.#random.next() * LONGEST_LIFE)
+    let kill = 0
+    while (kill < kills || (this.#hasTornNothing && kill < LONGEST_RUN * kills)) {
+      kill++
+      await this.#moment()
       const isPowerCut = kill % POWER_CUT === 0
       if (isPowerCut) powerCuts++
       const victims = isPowerCut ? nodes : [nodes[Math.floor(this.#random.next() * nodes.length)]!]
@@ -76,7 +84,26 @@ export class Kills {
     const lost = new Set<string>()
     for (const node of nodes) for (const name of await this.#unknownTo(node)) lost.add(name)
     const acknowledged = this.#acknowledged.length
-    return { kills, powerCuts, torn: this.#torn, acknowledged, unanswered: this.#unanswered, lost: [...lost] }
+    return {
+      kills: kill,
+      powerCuts,
+      torn: this.#torn,
+      acknowledged,
+      unanswered: this.#unanswered,
+      lost: [...lost],
+    }
+  }
+
+  get #hasTornNothing(): boolean {
+    return this.#settings.torn && this.#torn.kills === 0
+  }
+
+  /** Any moment; for a loss of power any moment of a write. */
+  async #moment(): Promise<void> {
+    await pause(this.#random.next() * LONGEST_LIFE)
+    if (!this.#settings.torn) return
+    await new Promise<void>((resolve) => this.#onWrite.push(resolve))
+    await pause(this.#random.next() * WRITE)
   }
 
   end(): Promise<void> {
@@ -102,6 +129,7 @@ export class Kills {
     for (let number = 0; !this.#isOver; number++) {
       const name = `w${index}-${number}`
       const body = JSON.stringify({ users: [{ name, password: `secret of ${name}` }], mode: "add" })
+      for (const resolve of this.#onWrite.splice(0)) resolve()
       if ((await ask(node, "/api/users", "POST", body)) !== undefined) {
         this.#acknowledged.push(name)
         if (this.#acknowledged.length > MANY) await pause(REST)

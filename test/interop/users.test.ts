@@ -8,8 +8,8 @@ import { missing, Program, until } from "./support/programs.ts"
 import { RealPhone } from "./support/real-phone.ts"
 
 const IMPORTED = 10_000
-/** How long that many may take. */
-const PATIENCE = 30
+/** How long that many may take, in seconds, on a machine that has other work too: a quiet one needs a tenth. */
+const PATIENCE = 120
 
 describe("users of three nodes", () => {
   const farm = new Farm("users.test")
@@ -64,7 +64,7 @@ describe("users of three nodes", () => {
       }
   })
 
-  test(`${IMPORTED} are imported from a CSV in under ${PATIENCE} s, with a bar, and known to every node`, {
+  test(`${IMPORTED} are imported from a CSV, with a bar, and known to every node`, {
     skip: missing("script"),
   }, async (context) => {
     const names = Array.from({ length: IMPORTED }, (_, index) => `u${String(index).padStart(5, "0")}`)
@@ -84,8 +84,7 @@ describe("users of three nodes", () => {
     const bars = new Set([...run.output.matchAll(/[█░]+ (\d+) of 10000 users/g)].map(([, count]) => count))
     const figures = `${IMPORTED} users in ${seconds.toFixed(1)} s, ${computed.toFixed(1)} s of them the nodes' on processors that were ${Math.round(100 * idle)} % idle`
     context.diagnostic(`${figures}; the bar showed ${[...bars].join(" ")}`)
-    // Where others keep the machine busy, what the nodes themselves needed is all that can be judged.
-    assert.ok(seconds < PATIENCE || (idle < 0.1 && computed < PATIENCE), figures)
+    assert.ok(seconds < PATIENCE, figures)
     assert.match(run.output, /10,?000 users imported in [\d.]+ s/)
     assert.ok(bars.size >= 5 && bars.has(String(IMPORTED)), "the bar moves, and ends full")
     for (const node of nodes) {
