@@ -1,3 +1,4 @@
+import type { Role } from "../core/identity/certificate.ts"
 import type { Random } from "../core/kit/random.ts"
 import { type Duration, milliseconds } from "../core/kit/time.ts"
 import { drawLatency, type Latency } from "./latency.ts"
@@ -23,6 +24,8 @@ export interface Conditions extends Climate {
   readonly diskDelay?: Duration
   /** SIP domain of the farm. Default `carillon.test`. */
   readonly domain?: string
+  /** What every node's certificate says it does. Default: what an invite grants. */
+  readonly roles?: readonly Role[]
 }
 
 /** What a lost segment costs a stream: one retransmission time-out. RFC 6298's floor in practice. */

@@ -1,4 +1,4 @@
-import type { Identity } from "../core/identity/certificate.ts"
+import type { Identity, Role } from "../core/identity/certificate.ts"
 import { DEFAULT_ROLES } from "../core/identity/roles.ts"
 import type { Hashes } from "../core/kit/crypto.ts"
 import { type Duration, milliseconds, seconds } from "../core/kit/time.ts"
@@ -21,14 +21,22 @@ export class World extends Scene {
   readonly hosts: SimHost[] = []
   readonly phones: SimPhone[] = []
   readonly #hashes: Hashes
+  readonly #roles: readonly Role[]
   readonly #surroundings: Surroundings
   readonly #byHost = new Map<string, SimHost>()
 
   /** `hashes`: the platform's; hashing need not be invented. `watch` is shown every line of the event log. */
   constructor(seed: number, conditions: Conditions, hashes: Hashes, watch?: (line: string) => void) {
-    const { nodes, domain = "carillon.test", diskDelay = milliseconds(2), ...climate } = conditions
+    const {
+      nodes,
+      domain = "carillon.test",
+      diskDelay = milliseconds(2),
+      roles = DEFAULT_ROLES,
+      ...climate
+    } = conditions
     super(seed, { domain, ...climate }, hashes, watch)
     this.#hashes = hashes
+    this.#roles = roles
     const hostAt = (host: string) => this.#byHost.get(host)
     const { agenda, network, log } = this
     this.#surroundings = { agenda, network, log, diskDelay, now: () => this.now, hostAt }
@@ -42,7 +50,7 @@ export class World extends Scene {
   /** A new node comes, and joins through `bootstrap`: some that are there, where nothing else is said. */
   join(bootstrap: readonly SimHost[] = this.#contacts()): SimHost {
     const host = `10.0.${this.hosts.length >> 8}.${this.hosts.length & 255}`
-    const identity = this.authority.issue({ nodeId: this.newNodeId(), roles: DEFAULT_ROLES })
+    const identity = this.authority.issue({ nodeId: this.newNodeId(), roles: this.#roles })
     const simulated = new SimHost(this.#surroundings, {
       host,
       identity,

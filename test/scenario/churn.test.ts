@@ -1,7 +1,10 @@
 import assert from "node:assert/strict"
+import { DEFAULT_ROLES, ENROLMENT } from "../../src/core/identity/roles.ts"
 import { type Duration, milliseconds, seconds } from "../../src/core/kit/time.ts"
+import type { NodeAnswer, NodeCommand } from "../../src/core/node/interface.ts"
 import { copiesComplaint, ringComplaint, ringsComplaint, usersComplaint } from "../../src/sim/checkers.ts"
 import { scenario } from "../../src/sim/scenario.ts"
+import type { SimHost } from "../../src/sim/sim-host.ts"
 import type { SimPhone } from "../../src/sim/sim-phone.ts"
 import {
   addUsers,
@@ -15,6 +18,9 @@ import {
   userNames,
 } from "../../src/sim/telephony.ts"
 import type { World } from "../../src/sim/world.ts"
+
+/** A node that joins is told in so many milliseconds that its invite counts, or has to ask again. */
+const ANSWERED = 8_000
 
 scenario(
   "nodes join and leave under calls: no call fails and none is lost",
@@ -71,6 +77,41 @@ scenario(
 )
 
 scenario(
+  "invites are counted and users are known in time though for a minute a node dies and another joins every 2 s",
+  { nodes: 8, roles: [...DEFAULT_ROLES, ENROLMENT], seeds: 2 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const names = userNames(12)
+    const stable = world.hosts.slice(0, 3)
+    addUsers(world, world.pick(stable), names)
+    eventually(world, () => copiesComplaint(world))
+    const counted: Asked[] = []
+    const known: Asked[] = []
+    for (let round = 0; round < 30; round++) {
+      const [victim] = world.shuffle(world.alive.filter((host) => !stable.includes(host)))
+      victim!.crash(world.pick(["reset", "silent"]))
+      const { nodeId } = world.join()
+      const use = { invite: `invite${round}`, uses: 1, key: `ab${round + 10}`, node: nodeId, lifetime: 3_600 }
+      counted.push(ask(world, world.pick(stable), { kind: "count-use", use }))
+      for (const name of names)
+        known.push(ask(world, world.pick(stable), { kind: "lookup", aor: `${name}@${world.domain}` }))
+      world.run(seconds(2))
+    }
+    world.runUntil(() => [...counted, ...known].every(({ answer }) => answer !== undefined), seconds(60))
+    for (const { answer, took } of counted) {
+      assert.equal(answer?.kind, "use-counted", JSON.stringify(answer))
+      assert.ok(took! < ANSWERED, `an invite is counted after ${took} ms`)
+    }
+    for (const { answer, took } of known) {
+      assert.ok(answer?.kind === "found" && answer.user, JSON.stringify(answer))
+      assert.ok(took! < ANSWERED, `a user is found after ${took} ms`)
+    }
+    eventually(world, () => ringComplaint(world) ?? copiesComplaint(world))
+    assert.equal(usersComplaint(world, names), undefined)
+  },
+)
+
+scenario(
   "calls of a node that leaves can be hung up through those that stay",
   { nodes: 5, seeds: 4 },
   (world) => {
@@ -104,4 +145,20 @@ function callAllTheTime(
     })
   }
   return calls
+}
+
+interface Asked {
+  answer: NodeAnswer | undefined
+  /** Milliseconds until the answer. */
+  took: number | undefined
+}
+
+function ask(world: World, host: SimHost, command: NodeCommand): Asked {
+  const asked: Asked = { answer: undefined, took: undefined }
+  const from = world.now
+  host.command(command, (answer) => {
+    asked.answer = answer
+    asked.took = world.now - from
+  })
+  return asked
 }

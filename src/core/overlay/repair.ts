@@ -68,7 +68,7 @@ export class Repair {
 
   /**
    * All records are to be looked at, at once. After a death those that were holders before make sure of one another;
-   * who comes in for the dead gets its copies when the hold-down is over.
+   * who comes in for the dead gets its copies when the hold-down is over, or at once where there is but one holder left.
    */
   shareChanged(cause: "death" | "other"): void {
     this.#patrolling ??= this.#fabric.in(PATROL, () => this.#patrolNext())
@@ -133,9 +133,15 @@ export class Repair {
     if (!this.#records.has(resource)) return
     this.#records.doubtOthers(resource, this.#placement.due(resource))
     const targets = this.owes(resource)
-    const standing = isHeldDown && targets.length > 0 ? this.#newcomers.oldHolders(resource) : targets
+    const standing = isHeldDown && targets.length > 0 ? this.#mayHave(resource, targets) : targets
     for (const node of targets) if (standing.includes(node)) this.#send(resource, node)
     if (targets.length === 0 && !this.#placement.isDue(resource)) this.#letGo(resource)
+  }
+
+  /** Those who do not wait for the end of the hold-down. Where no other old holder lives, the next death may be ours. */
+  #mayHave(resource: ResourceId, targets: readonly NodeId[]): readonly NodeId[] {
+    const old = this.#newcomers.oldHolders(resource)
+    return old.some((node) => node !== this.#fabric.self) ? old : targets
   }
 
   /** Peers that ought to have it from us, and are not known to. */
