@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises"
 import { SeededRandom } from "../../src/core/kit/random.ts"
 import { Farm, type FarmNode } from "../../test/interop/support/farm.ts"
 import { until } from "../../test/interop/support/programs.ts"
+import { SmallDisk } from "./full-disk.ts"
 import { losePower, watching } from "./torn-writes.ts"
 
 /** A kill falls somewhere into so much of the writers' work. */
@@ -18,6 +19,11 @@ const LONGEST_START = 300_000
 const WRITE = 30
 /** A run in which no loss of power found such bytes has tried nothing: it goes on, up to so many times as long. */
 const LONGEST_RUN = 10
+/** Small enough to be filled in a moment, large enough for all users of a run, in bytes. */
+const DISK = 48 * 1_048_576
+/** With a full disk a node lives at least until a writer has run into it, but at most so long, and then a little longer. */
+const UNNOTICED = 5_000
+const LONGEST_WANT = 500
 /** One kill in so many takes all nodes at once, as a power cut does. */
 const POWER_CUT = 5
 const PATIENCE = 60_000
@@ -27,6 +33,8 @@ export interface KillsSettings {
   readonly kills: number
   /** Each kill takes the power as well: what was not on disk by an fsync is lost or garbled. Needs strace. */
   readonly torn: boolean
+  /** The disk of each victim is full for a while before it is killed. Needs root. */
+  readonly full: boolean
   readonly say: (line: string) => void
 }
 
@@ -39,6 +47,8 @@ export interface KillsOutcome {
   readonly acknowledged: number
   /** Users that a node refused, or died over: they may be there or not. */
   readonly unanswered: number
+  /** Users of them that were refused because a disk was full. */
+  readonly wanting: number
   /** Acknowledged users that some node does not know at the end, by name. */
   readonly lost: readonly string[]
 }
@@ -50,6 +60,9 @@ export class Kills {
   readonly #farm = new Farm("kills.test")
   readonly #acknowledged: string[] = []
   readonly #torn = { kills: 0, bytes: 0 }
+  readonly #mounted: SmallDisk[] = []
+  readonly #disks = new Map<FarmNode, SmallDisk>()
+  #wanting = 0
   #unanswered = 0
   #isOver = false
   /** Those who wait for the next user to be sent to a node. */
@@ -62,7 +75,9 @@ export class Kills {
 
   async run(): Promise<KillsOutcome> {
     const { kills, say } = this.#settings
+    const disks = this.#settings.full ? [1, 2, 3].map((number) => this.#mount(number)) : []
     const nodes = await this.#farm.grow(3)
+    for (const [index, disk] of disks.entries()) this.#disks.set(nodes[index]!, disk)
     for (const node of nodes) node.patience = LONGEST_START
     if (this.#settings.torn) for (const node of nodes) await this.#watch(node)
     const writers = nodes.map((node, index) => this.#write(node, index))
@@ -74,7 +89,9 @@ export class Kills {
       const isPowerCut = kill % POWER_CUT === 0
       if (isPowerCut) powerCuts++
       const victims = isPowerCut ? nodes : [nodes[Math.floor(this.#random.next() * nodes.length)]!]
+      await this.#want(victims)
       await Promise.all(victims.map((node) => node.stop("SIGKILL")))
+      for (const node of victims) this.#disks.get(node)?.free()
       if (this.#settings.torn) for (const node of victims) this.#tear(node)
       await Promise.all(victims.map((node) => node.up()))
       if (kill % 10 === 0) say(`${kill} kills, ${this.#acknowledged.length} users acknowledged`)
@@ -88,6 +105,7 @@ export class Kills {
       kills: kill,
       powerCuts,
       torn: this.#torn,
+      wanting: this.#wanting,
       acknowledged,
       unanswered: this.#unanswered,
       lost: [...lost],
@@ -106,9 +124,27 @@ export class Kills {
     await pause(this.#random.next() * WRITE)
   }
 
-  end(): Promise<void> {
+  async end(): Promise<void> {
     this.#isOver = true
-    return this.#farm.end()
+    await Promise.all(this.#farm.nodes.map((node) => node.stop("SIGKILL")))
+    for (const disk of this.#mounted) disk.remove()
+    await this.#farm.end()
+  }
+
+  #mount(number: number): SmallDisk {
+    const disk = new SmallDisk(join(this.#farm.directory, `node-${number}`), DISK)
+    this.#mounted.push(disk)
+    return disk
+  }
+
+  /** Fills the disks of those that are to be killed, and lets writers run into it. */
+  async #want(victims: readonly FarmNode[]): Promise<void> {
+    if (!this.#settings.full) return
+    for (const node of victims) this.#disks.get(node)!.fill()
+    const end = performance.now() + UNNOTICED
+    const wanting = this.#wanting
+    while (this.#wanting === wanting && performance.now() < end) await pause(BREATH)
+    await pause(this.#random.next() * LONGEST_WANT)
   }
 
   /** From its next start on what it writes to its record store is noted. */
@@ -130,7 +166,7 @@ export class Kills {
       const name = `w${index}-${number}`
       const body = JSON.stringify({ users: [{ name, password: `secret of ${name}` }], mode: "add" })
       for (const resolve of this.#onWrite.splice(0)) resolve()
-      if ((await ask(node, "/api/users", "POST", body)) !== undefined) {
+      if ((await ask(node, "/api/users", "POST", body, (text) => this.#refused(text))) !== undefined) {
         this.#acknowledged.push(name)
         if (this.#acknowledged.length > MANY) await pause(REST)
       } else {
@@ -138,6 +174,10 @@ export class Kills {
         await pause(BREATH)
       }
     }
+  }
+
+  #refused(text: string): void {
+    if (/the disk is full/.test(text)) this.#wanting++
   }
 
   /** Acknowledged users that are not in its list, or have no record behind it. */
@@ -155,8 +195,14 @@ export class Kills {
 
 const logOf = ({ data }: FarmNode) => `${data}.strace`
 
-/** What the control API answers; undefined where it refuses, or is not there. */
-async function ask(node: FarmNode, path: string, method: string, body?: string): Promise<any> {
+/** What the control API answers; undefined where it refuses, with that text, or is not there. */
+async function ask(
+  node: FarmNode,
+  path: string,
+  method: string,
+  body?: string,
+  refused: (text: string) => void = () => undefined,
+): Promise<any> {
   try {
     const response = await fetch(node.http + path, {
       method,
@@ -164,7 +210,9 @@ async function ask(node: FarmNode, path: string, method: string, body?: string):
       signal: AbortSignal.timeout(PATIENCE),
       ...(body === undefined ? {} : { body }),
     })
-    return response.ok ? await response.json() : undefined
+    if (response.ok) return await response.json()
+    refused(await response.text())
+    return undefined
   } catch (cause) {
     // fetch says so for every connection that fails or breaks.
     if (cause instanceof TypeError) return undefined

@@ -1,27 +1,27 @@
 import assert from "node:assert/strict"
-import { spawnSync } from "node:child_process"
-import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { after, before, describe, test } from "node:test"
+import { noSmallDisks, SmallDisk } from "../../bench/kills/full-disk.ts"
 import { FarmNode, PORTS } from "./support/farm.ts"
 import { removeDirectory, temporaryDirectory, until } from "./support/programs.ts"
 import { openTcp } from "./support/raw.ts"
 
 const DOMAIN = "full.test"
-const place = join(temporaryDirectory(), "disk")
-mkdirSync(place)
-const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=6m", "tmpfs", place])
-const skip = mounted.status === 0 ? false : "a small disk can be mounted by root only"
+const directory = temporaryDirectory()
+const skip = noSmallDisks()
 
 describe("a node whose disk is full", { skip }, () => {
-  const node = new FarmNode("127.0.3.1", join(place, "data"), [], {})
-  const fill = join(place, "fill")
+  const node = new FarmNode("127.0.3.1", join(directory, "disk", "data"), [], {})
+  let disk: SmallDisk
 
-  before(() => node.up("--domain", DOMAIN))
+  before(async () => {
+    disk = new SmallDisk(join(directory, "disk"), 6 * 1_048_576)
+    await node.up("--domain", DOMAIN)
+  })
   after(async () => {
     await node.stop("SIGKILL")
-    spawnSync("umount", [place])
-    await removeDirectory(join(place, ".."))
+    disk.remove()
+    await removeDirectory(directory)
   })
 
   const healthIs = (status: number) =>
@@ -54,7 +54,7 @@ describe("a node whose disk is full", { skip }, () => {
 
   test("says so, acknowledges nothing, sends phones elsewhere, and is well again when there is space", async () => {
     node.must("user", "add", "alice", "--password", "secret")
-    fillUp(fill)
+    disk.fill()
     const refusals = Array.from({ length: 20 }, (_, index) => index).map((index) =>
       node.run("user", "add", `late-${index}`, "--password", "x".repeat(120)),
     )
@@ -69,7 +69,7 @@ describe("a node whose disk is full", { skip }, () => {
     assert.match(answer, /^Retry-After: \d+/m)
     assert.match(answer, /^Warning: 399 .*the disk is full/m)
 
-    rmSync(fill)
+    disk.free()
     await healthIs(200)
     assert.match(await registering(), /^SIP\/2\.0 401 /)
     node.must("user", "add", "bob", "--password", "secret")
@@ -80,15 +80,3 @@ describe("a node whose disk is full", { skip }, () => {
       assert.ok(users.includes(`${name}@${DOMAIN}`), `${name} is there after a restart`)
   })
 })
-
-/** Writes until there is no room for another byte. */
-function fillUp(path: string): void {
-  const block = new Uint8Array(4_096)
-  for (;;)
-    try {
-      writeFileSync(path, block, { flag: "a" })
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "ENOSPC") return
-      throw cause
-    }
-}

@@ -5,7 +5,7 @@ import { Kills } from "../../bench/kills/kills.ts"
 // `npm run kills` in small.
 describe("three nodes that are killed at random moments while users are written", () => {
   const said: string[] = []
-  const kills = new Kills({ seed: 1, kills: 10, torn: false, say: (line) => said.push(line) })
+  const kills = new Kills({ seed: 1, kills: 10, torn: false, full: false, say: (line) => said.push(line) })
   after(() => kills.end())
 
   test("lose no user whose writing was acknowledged", async (context) => {

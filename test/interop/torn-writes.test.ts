@@ -72,7 +72,7 @@ test("a loss of power touches no byte that was synced, and garbles or cuts off t
 describe("three nodes that lose power at random moments while users are written", {
   skip: missing("strace"),
 }, () => {
-  const kills = new Kills({ seed: 2, kills: 10, torn: true, say: () => undefined })
+  const kills = new Kills({ seed: 2, kills: 10, torn: true, full: false, say: () => undefined })
   after(() => kills.end())
 
   test("lose no user whose writing was acknowledged, though their files are torn", async (context) => {
