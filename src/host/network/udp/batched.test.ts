@@ -4,10 +4,15 @@ import { test } from "node:test"
 import { setImmediate as turn } from "node:timers/promises"
 import { AF_INET } from "./batch-memory.ts"
 import { BatchedDatagrams } from "./batched.ts"
+import { LINGER } from "./lingering.ts"
 import type { SocketCalls } from "./socket-calls.ts"
 
 const { EAGAIN, EPERM } = constants.errno
 const TO = { host: "127.0.0.1", port: 5060 }
+
+/** Of struct mmsghdr, and where in it the kernel says how long the datagram is. */
+const HEADER = 64
+const MESSAGE_LENGTH = 56
 
 /** A kernel that takes what it is told to, and remembers how much it was offered. */
 class FakeKernel implements SocketCalls {
@@ -24,8 +29,31 @@ class FakeKernel implements SocketCalls {
   bind = () => 0
   localName = () => 0
   interfaceIndex = () => 0
-  addressOf = () => 0x7f00_0000_0000n
-  receive = () => -EAGAIN
+  /** In the order in which their addresses were asked for: headers and data of what is received come first. */
+  readonly #memories: ArrayBuffer[] = []
+
+  addressOf = (memory: ArrayBuffer): bigint => {
+    this.#memories.push(memory)
+    return 0x7f00_0000_0000n
+  }
+  /** How many datagrams there are at each look; once all are used, none. */
+  arrivals: number[] = []
+  looks = 0
+  /** Milliseconds that a look takes; nothing else takes any. */
+  lookTime = 0.001
+  readonly clock = (): number => this.looks * this.lookTime
+
+  receive = (): number => {
+    this.looks++
+    const count = this.arrivals.shift() ?? 0
+    const [headers, data] = this.#memories as [ArrayBuffer, ArrayBuffer]
+    const slotBytes = data.byteLength / (headers.byteLength / HEADER)
+    for (let slot = 0; slot < count; slot++) {
+      new DataView(headers).setUint32(slot * HEADER + MESSAGE_LENGTH, 1, true)
+      new Uint8Array(data)[slot * slotBytes] = "x".charCodeAt(0)
+    }
+    return count > 0 ? count : -EAGAIN
+  }
 
   send = (_fd: number, _vector: bigint, count: number): number => {
     this.offered.push(count)
@@ -48,6 +76,11 @@ class FakeKernel implements SocketCalls {
 
   async becomeWritable(): Promise<void> {
     this.#wake({ writable: true })
+    await turn()
+  }
+
+  async becomeReadable(): Promise<void> {
+    this.#wake({ writable: false })
     await turn()
   }
 }
@@ -115,6 +148,62 @@ test("a full batch is sent at once, so that memory is enough for all", async () 
   send(open(kernel), [], ...Array.from({ length: 300 }, String))
   await turn()
   assert.deepEqual(kernel.offered, [128, 128, 44])
+})
+
+/** A server that answers each datagram. */
+function echo(kernel: FakeKernel): void {
+  const received = () => transport.send(Buffer.from("200"), TO, () => assert.fail("not sent"))
+  const settings = { received }
+  const transport: BatchedDatagrams = new BatchedDatagrams(kernel, AF_INET, 3, TO, settings, kernel.clock)
+}
+
+test("the answers to a full batch are one call, those to a small one are two", async () => {
+  const kernel = new FakeKernel()
+  echo(kernel)
+  kernel.arrivals = [32]
+  await kernel.becomeReadable()
+  kernel.arrivals = [8]
+  await kernel.becomeReadable()
+  kernel.arrivals = [1]
+  await kernel.becomeReadable()
+  assert.deepEqual(kernel.offered, [32, 4, 4, 1])
+})
+
+test("what comes just after a batch is taken without another wake-up", async () => {
+  const kernel = new FakeKernel()
+  echo(kernel)
+  kernel.arrivals = [3, 0, 0, 2]
+  await kernel.becomeReadable()
+  assert.equal(
+    kernel.offered.reduce((sum, count) => sum + count),
+    5,
+  )
+})
+
+test("what comes later wakes it", async () => {
+  const kernel = new FakeKernel()
+  kernel.lookTime = LINGER
+  echo(kernel)
+  kernel.arrivals = [3, 0, 0, 2]
+  await kernel.becomeReadable()
+  assert.deepEqual(kernel.arrivals, [2])
+  await kernel.becomeReadable()
+  assert.deepEqual(kernel.arrivals, [])
+})
+
+test("a wake-up for nothing is not waited at", async () => {
+  const kernel = new FakeKernel()
+  echo(kernel)
+  await kernel.becomeReadable()
+  assert.equal(kernel.looks, 1)
+})
+
+test("others have their turn, however many datagrams come", async () => {
+  const kernel = new FakeKernel()
+  echo(kernel)
+  kernel.arrivals = Array.from({ length: 1_000 }, () => 32)
+  await kernel.becomeReadable()
+  assert.equal(kernel.arrivals.length, 996)
 })
 
 test("closing sends what waits for its batch first", async () => {

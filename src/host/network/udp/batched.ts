@@ -8,6 +8,7 @@ import { socketFailure } from "../listen.ts"
 import { AddressBook } from "./addresses.ts"
 import { AF_INET, AF_INET6, BatchMemory } from "./batch-memory.ts"
 import { openBatchSocket } from "./batch-socket.ts"
+import { Lingering } from "./lingering.ts"
 import { isPort, noPort, TOO_SLOW, unreachable } from "./plain.ts"
 import { type SocketCalls, systemError, type Watch } from "./socket-calls.ts"
 import {
@@ -20,8 +21,14 @@ import {
 
 /** A larger one gains nothing more in measurements, and the first answer of a batch waits for the last. */
 const RECEIVE_SLOTS = 32
-/** Batches for one turn of the event loop, so that other sockets and timers have theirs. */
-const BATCHES_A_TURN = 4
+/** For one turn of the event loop, so that other sockets and timers have theirs: a millisecond. */
+const DATAGRAMS_A_TURN = 128
+/**
+ * The answers to so few go out in two parts: while the other side works on the first, which may bring the next requests, we
+ * work on the second. Else both sides sleep by turns, and a wake-up is dearer than a few messages.
+ */
+const FEW = 8
+const LEAST_SHARE = 2
 /** The largest UDP datagram, and an odd number of cache lines, so that first lines do not crowd one cache set. */
 const SLOT_BYTES = 65_536 + 64
 const SEND_SLOTS = 128
@@ -51,8 +58,9 @@ export function openBatchedDatagrams(settings: DatagramSettings, calls: SocketCa
 }
 
 /**
- * Receives when the event loop says so, up to `RECEIVE_SLOTS` datagrams for a call, and sends what was sent
- * meanwhile, `SEND_SLOTS` for a call, when the batch has been worked off or the current callback is done.
+ * Receives when the event loop says so, up to `RECEIVE_SLOTS` datagrams for a call, until nothing comes for a while that is
+ * shorter than a sleep is dear. Sends what was sent meanwhile, `SEND_SLOTS` for a call, when the batch has been worked
+ * off, or half of a small one, or the current callback is done.
  */
 export class BatchedDatagrams implements DatagramTransport {
   readonly local: Address
@@ -62,10 +70,12 @@ export class BatchedDatagrams implements DatagramTransport {
   readonly #fd: number
   readonly #received: DatagramSettings["received"]
   readonly #takesMore: () => boolean
+  readonly #milliseconds: () => number
   readonly #book: AddressBook
   readonly #in: BatchMemory
   readonly #out: BatchMemory
   readonly #watch: Watch
+  readonly #lingering = new Lingering()
   /** Of the outgoing slots: whom to tell, and of which address. */
   readonly #senders: Failed[] = []
   readonly #targets: Address[] = []
@@ -84,6 +94,7 @@ export class BatchedDatagrams implements DatagramTransport {
     fd: number,
     local: Address,
     { received, takesMore = () => true }: Pick<DatagramSettings, "received" | "takesMore">,
+    milliseconds: () => number = () => performance.now(),
   ) {
     this.local = local
     this.#calls = calls
@@ -91,6 +102,7 @@ export class BatchedDatagrams implements DatagramTransport {
     this.#fd = fd
     this.#received = received
     this.#takesMore = takesMore
+    this.#milliseconds = milliseconds
     this.#book = new AddressBook(family, calls.interfaceIndex, interfaceName)
     this.#in = new BatchMemory(calls, family, RECEIVE_SLOTS, RECEIVE_SLOTS * SLOT_BYTES)
     this.#out = new BatchMemory(calls, family, SEND_SLOTS, SEND_BYTES)
@@ -144,23 +156,37 @@ export class BatchedDatagrams implements DatagramTransport {
   readonly #turn = (): void => {
     this.#isTurnPlanned = false
     this.#sendWaiting()
-    for (let batch = 0; batch < BATCHES_A_TURN && !this.#isClosed; batch++) {
+    for (let taken = 0; taken < DATAGRAMS_A_TURN && !this.#isClosed; ) {
       const count = this.#calls.receive(this.#fd, this.#in.vector, RECEIVE_SLOTS)
-      if (count < 0) return this.#judgeReceiving(count)
-      this.#isReceiving = true
-      try {
-        for (let slot = 0; slot < count && !this.#isClosed; slot++) this.#take(slot)
-      } finally {
-        this.#isReceiving = false
+      if (count < 0) {
+        this.#judgeReceiving(count)
+        if (taken > 0 && this.#lingering.mayLookAgain(this.#milliseconds())) continue
+        return
       }
-      this.#flush()
-      if (count < RECEIVE_SLOTS || !this.#takesMore()) return
+      this.#lingering.found()
+      this.#work(count)
+      taken += count
+      if (!this.#takesMore()) return
     }
   }
 
   #judgeReceiving(negative: number): void {
     if (isTransient(-negative)) return
     throw new InvariantError(`receiving datagrams: ${systemError(negative, "recvmmsg").message}`)
+  }
+
+  #work(count: number): void {
+    const share = count > FEW ? SEND_SLOTS : Math.max(LEAST_SHARE, count >> 1)
+    this.#isReceiving = true
+    try {
+      for (let slot = 0; slot < count && !this.#isClosed; slot++) {
+        this.#take(slot)
+        if (this.#senders.length >= share) this.#flush()
+      }
+    } finally {
+      this.#isReceiving = false
+    }
+    this.#flush()
   }
 
   #take(slot: number): void {
