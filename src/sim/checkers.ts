@@ -2,6 +2,7 @@ import { fromUtf8 } from "../core/kit/bytes.ts"
 import { toHex } from "../core/kit/hex.ts"
 import { type Instant, seconds } from "../core/kit/time.ts"
 import type { NodeAnswer, NodeCommand } from "../core/node/interface.ts"
+import { COPIES } from "../core/overlay/placement.ts"
 import { type DataModel, type StoredData, storedData } from "../core/reload/stored-data.ts"
 import type { StorageChange } from "../core/storage/change.ts"
 import { DEFAULT_KINDS, SUBSCRIBER_INDEX } from "../core/storage/kinds.ts"
@@ -16,7 +17,6 @@ import type { World } from "./world.ts"
 type Put = Extract<StorageChange, { kind: "put" }>
 type Found = Extract<NodeAnswer, { kind: "found" }>
 
-const COPIES = 3
 const MODELS: ReadonlyMap<number, DataModel> = new Map(DEFAULT_KINDS.map(({ id, model }) => [id, model]))
 
 /** Every living node is healthy and knows the living nodes, all of them and no others. */

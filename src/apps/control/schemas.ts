@@ -1,5 +1,5 @@
 import { z } from "zod"
-import type { Health, LookupBinding, NodeStatus } from "../../core/node/interface.ts"
+import type { Health, NodeAnswer, NodeStatus } from "../../core/node/interface.ts"
 import { ROLES_TO_GIVE } from "./roles.ts"
 import { passwordProblem, userNameProblem } from "./user-name.ts"
 
@@ -175,7 +175,9 @@ export const Status: z.ZodType<StatusReport> = z.looseObject({
     .describe("a record store that was damaged, since this node started"),
 })
 
-const Binding: z.ZodType<LookupBinding> = z.looseObject({
+type FoundBinding = Extract<NodeAnswer, { readonly kind: "found" }>["bindings"][number]
+
+const Binding: z.ZodType<FoundBinding> = z.looseObject({
   contact: z.string(),
   edge: z.string(),
   transport: z.string(),

@@ -2,7 +2,7 @@ import type { Hashes, Sealing } from "../kit/crypto.ts"
 import type { Instant } from "../kit/time.ts"
 import type { NodeId } from "./node-id.ts"
 
-/** A function that a node serves; what its certificate allows it. DESIGN: Roles. */
+/** A function that a node serves; what its certificate allows it. */
 export type Role = string
 
 /**

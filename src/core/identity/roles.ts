@@ -1,6 +1,6 @@
 import type { Certificate, Role } from "./certificate.ts"
 
-// DESIGN: roles. What a certificate of the fabric's CA allows its node to do.
+// What a certificate of the fabric's CA allows its node to do.
 
 /** Writes its own entries of bindings, and takes registrations. */
 export const REGISTRAR: Role = "registrar"

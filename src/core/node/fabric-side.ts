@@ -4,7 +4,7 @@ import { DEFAULT_KINDS } from "../storage/kinds.ts"
 import type { NodeSettings } from "./interface.ts"
 import { SIPS_APPLICATION } from "./node-hops.ts"
 
-/** DESIGN §4: above this many nodes, tables alone. */
+/** Above this many nodes, tables alone. */
 const FULL_MESH = 256
 
 /** The overlay peer of a node. */

@@ -1,6 +1,7 @@
 import type { NodeId } from "../identity/node-id.ts"
 import { type Machine, NOTHING } from "../kit/machine.ts"
 import { after, type Duration, type Instant, NEVER, seconds } from "../kit/time.ts"
+import { COPIES } from "../overlay/placement.ts"
 import type { ResourceId } from "../reload/header.ts"
 import { NODE_HEALTH } from "../storage/kinds.ts"
 import type { OverlayAnswer, OverlayQuestion } from "../usage/fabric-stores.ts"
@@ -23,11 +24,10 @@ const INTERVAL = seconds(5)
 const RECORD_LIFETIME = 60
 /** So many probes have to fail before a node calls itself unhealthy: one may meet a peer that has just died. */
 const FAILURES = 2
-const COPIES = 3
 
 /**
  * Health means service: a node stores a record of its own through the fabric and reads it back.
- * DESIGN §6. A lone node is healthy, since its one copy is all there can be.
+ * A lone node is healthy, since its one copy is all there can be.
  */
 export class HealthProbe implements Machine<HealthProbeInput, HealthProbeEffect> {
   deadline: Instant = NEVER

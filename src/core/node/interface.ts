@@ -10,6 +10,7 @@ import type { SipEffect, SipInput } from "../service/sip-server-interface.ts"
 import type { Hop, Listener } from "../sip/transport.ts"
 import type { StorageChange } from "../storage/change.ts"
 import type { EnrolmentLogResult, InviteUse } from "../usage/enrolment-log.ts"
+import type { LookupResult } from "../usage/lookup.ts"
 
 /** What an operator asks of a running node. Passwords come as they are and leave the node never. */
 export type NodeCommand =
@@ -26,37 +27,11 @@ export type NodeCommand =
   /** A node shows an invite to this one, which serves enrolment: is a use of it left, and which Node-ID has its key? */
   | { readonly kind: "count-use"; readonly use: InviteUse }
 
-export interface LookupBinding {
-  readonly contact: string
-  readonly edge: string
-  readonly transport: string
-  readonly source: string
-  readonly expires: number
-  readonly q: number
-  /** How a call would reach it now: straight to the Contact, by its Path, or over its edge's flow. */
-  readonly reachedBy: "contact" | "path" | "flow"
-  readonly edgeAlive: boolean
-}
-
 export type NodeAnswer =
   | { readonly kind: "users-put"; readonly count: number }
   | { readonly kind: "user-removed"; readonly name: string }
   | { readonly kind: "users"; readonly names: readonly string[] }
-  | {
-      readonly kind: "found"
-      readonly aor: string
-      readonly user: boolean
-      readonly bindings: readonly LookupBinding[]
-      readonly resource: string
-      readonly responsible: string
-      readonly copies: readonly string[]
-      readonly steps: readonly {
-        readonly what: string
-        readonly responder: string
-        readonly hops: number
-        readonly milliseconds: number
-      }[]
-    }
+  | Extract<LookupResult, { readonly kind: "found" }>
   | { readonly kind: "drained" }
   | Exclude<EnrolmentLogResult, { readonly kind: "refused" }>
   /** `code` is stable: user-exists, no-such-user, bad-name, unavailable. `cause`: what, why, what to do. */

@@ -169,7 +169,7 @@ export class Membership {
     }
     if (after(stage.since, milliseconds(100)) > now) return
     if (!topology.settled && now < after(stage.since, SETTLED_AFTER)) return
-    // What a node stores under a clock that is far off would win, or expire, at the wrong time. DESIGN §4.
+    // What a node stores under a clock that is far off would win, or expire, at the wrong time.
     if (!this.#clocks.isKnown(through) && now < after(stage.since, CLOCK_ANSWERS)) return
     if (this.#clocks.keepsUsOut()) return
     this.#sendJoin(through)

@@ -5,7 +5,7 @@ import { LIMITS } from "../kit/limits.ts"
 import type { ResourceId } from "../reload/header.ts"
 import type { Fabric } from "./fabric.ts"
 
-/** How many peers hold a record. DESIGN §4, RFC 6940 §10.4. */
+/** How many peers hold a record. RFC 6940 §10.4. */
 export const COPIES = 3
 
 /** What it takes to know. */

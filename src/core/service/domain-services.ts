@@ -40,7 +40,7 @@ type Round = { readonly found: Set<Listener>; readonly open: Map<Ticket, Asked>;
 
 /**
  * Whether the domain's SRV records lead to this node's own ports: then phones find another node by them
- * when this one is dead, and Record-Route may name the domain instead of this machine. RFC 3263 §4, DESIGN §6.
+ * when this one is dead, and Record-Route may name the domain instead of this machine. RFC 3263 §4.
  */
 export class DomainServices implements Machine<DomainServicesInput, DomainServicesEffect> {
   deadline: Instant

@@ -29,7 +29,7 @@ import { Targets } from "./routing/targets.ts"
 import { Tokens } from "./routing/tokens.ts"
 import type { SipEffect, SipInput, SipServer, SipSettings, SipStatistics } from "./sip-server-interface.ts"
 
-/** A registrar and proxy of one domain that shares its users and bindings with other nodes. DESIGN §5, §6. */
+/** A registrar and proxy of one domain that shares its users and bindings with other nodes. */
 export const createSipServer = (settings: SipSettings): SipServer => new Server(settings)
 
 /** Methods that mean something to a user agent or a registrar; any other is relayed all the same. */

@@ -11,7 +11,7 @@ export interface Subscriber {
   readonly ha1: { readonly md5: string; readonly sha256: string }
 }
 
-/** One registered contact. DESIGN §5. */
+/** One registered contact. */
 export interface Binding {
   /** The Contact's URI as registered. */
   readonly contact: string

@@ -38,7 +38,7 @@ export const REMOVAL_LIFETIME = 86_400
 /** Subscribers whose secrets are remembered beside the record that says them. */
 const REMEMBERED = 16_384
 
-/** The stores that SIP services ask for, over the overlay. DESIGN §5. */
+/** The stores that SIP services ask for, over the overlay. */
 export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffect> {
   readonly deadline: Instant = NEVER
   readonly #settings: FabricStoresSettings

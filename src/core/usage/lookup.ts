@@ -1,6 +1,7 @@
 import { type Machine, NOTHING } from "../kit/machine.ts"
 import { type Instant, NEVER } from "../kit/time.ts"
 import type { Overlay, Ticket } from "../overlay/interface.ts"
+import { COPIES } from "../overlay/placement.ts"
 import { type EffectiveBinding, mergeBindings } from "../service/registrar/bindings.ts"
 import { SIP_BINDINGS, SUBSCRIBER } from "../storage/kinds.ts"
 import { type OverlayAnswer, type OverlayQuestion, readBindings } from "./fabric-stores.ts"
@@ -18,7 +19,7 @@ export interface FoundBinding {
   readonly source: string
   readonly expires: number
   readonly q: number
-  /** How a call would reach it now. DESIGN §5. */
+  /** How a call would reach it now. */
   readonly reachedBy: "contact" | "path" | "flow"
   readonly edgeAlive: boolean
 }
@@ -49,8 +50,6 @@ export interface LookupSettings {
   readonly overlay: Pick<Overlay, "resourceId" | "holders">
   isAlive(node: string): boolean
 }
-
-const COPIES = 3
 
 /** Where a user can be reached, and how the fabric found out: `carillon lookup`. */
 export class Lookup implements Machine<LookupInput, LookupEffect> {

@@ -6,7 +6,7 @@ import { DEFAULT_KINDS, PRIVATE_KINDS } from "../../core/storage/kinds.ts"
 import { ROOT_LIFE } from "../crypto/issuing.ts"
 import type { Authority } from "./authority.ts"
 
-/** What a new overlay of ours runs by. DESIGN: The fabric. */
+/** What a new overlay of ours runs by. */
 export function firstConfiguration({
   domain,
   advertised,

@@ -4,7 +4,7 @@ import { after, type Duration, type Instant, minutes, NO_TIME, seconds } from ".
 
 // Which nodes are to hold the CA. Each node works it out for itself from what it sees; nobody is told.
 
-/** DESIGN §4: by default, so many nodes of a fabric. */
+/** By default, so many nodes of a fabric. */
 export const WANTED_HOLDERS = 3
 
 /** A holder that is away is waited for so long, since most come back; less where one more death would lose the CA. */

@@ -1,6 +1,6 @@
 import type { NodeId } from "../../core/identity/node-id.ts"
 
-// DESIGN: Copies. Node-IDs stay random and unpredictable to the node (RFC 6940 §11.3), but of
+// Node-IDs stay random and unpredictable to the node (RFC 6940 §11.3), but of
 // several draws the one is kept that spreads the records best over the nodes.
 
 const DRAWS = 64

@@ -34,7 +34,7 @@ export interface UpkeepSettings {
 
 /**
  * What keeps a node fit to run for years: its certificates are renewed in time, the CA is held by enough nodes,
- * the configuration document is renewed and lists where enrolment is served. DESIGN §4.
+ * the configuration document is renewed and lists where enrolment is served.
  */
 export class Upkeep {
   readonly #settings: UpkeepSettings

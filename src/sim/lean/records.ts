@@ -1,7 +1,7 @@
+import { COPIES } from "../../core/overlay/placement.ts"
 import { holders, wouldOwn } from "../../core/topology/chord/rules.ts"
 import type { Population } from "./population.ts"
 
-const COPIES = 3
 /** New copies wait so long after a death, as in `overlay/repair.ts`. */
 const HOLD_DOWN = 5_000
 /** A copy is sent, written to disk and acknowledged. */

@@ -7,7 +7,7 @@ import type { Terminal } from "../terminal.ts"
 import { FLAG_GROUPS } from "../up/flags.ts"
 import { describeDaemon, factsOf } from "../up/greeting.ts"
 
-/** DESIGN §7: SIGTERM drains, at most so long. */
+/** SIGTERM drains, at most so long. */
 const DRAIN_AT_MOST = 10_000
 
 /** After so long a person wonders what it is waiting for. */

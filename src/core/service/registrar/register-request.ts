@@ -142,7 +142,7 @@ class Reader {
     return { binding, granted, keptOpen }
   }
 
-  /** DESIGN §5: by its Path first; a flow that the phone keeps (reg-id) needs no help of ours. */
+  /** By its Path first; a flow that the phone keeps (reg-id) needs no help of ours. */
   #reach(contact: NameAddress, regId: number | undefined) {
     if (this.#path.length > 0) return "contact"
     return regId === undefined ? reachOf(this.#request, contact.uri, this.#flow) : "flow"

@@ -43,7 +43,7 @@ const IDENTITY_HEADERS = new Set([
   "P-Asserted-Service",
 ])
 
-/** Decides where a request goes, and whether its sender may send it there. RFC 3261 §16.3 to §16.5, DESIGN §6. */
+/** Decides where a request goes, and whether its sender may send it there. RFC 3261 §16.3 to §16.5. */
 export class Router {
   readonly #parts: RouterParts
 
@@ -115,7 +115,7 @@ export class Router {
 
   /**
    * A flow on the path of a dialog has gone: with its edge, or with the connection. The phone may have
-   * registered by another since, at any node; a Contact that is the dialog's says so. DESIGN §6.
+   * registered by another since, at any node; a Contact that is the dialog's says so.
    */
   #pastFlow(call: Call, isLast: boolean, otherwise: Target | Refusal, now: Instant): readonly SipEffect[] {
     const { names, questions, desk, targets, registrar } = this.#parts
@@ -150,7 +150,7 @@ export class Router {
     if (invalid !== undefined) return desk.refuse(call, invalid, now)
     const { domain, surroundings } = settings
     const busy = surroundings.refusesWork()
-    // Calls go to another node now; what belongs to one that stands goes on. DESIGN §6.
+    // Calls go to another node now; what belongs to one that stands goes on.
     if (busy !== undefined && request.method === "INVITE" && !hasToTag(request))
       return desk.refuse(call, unavailable(domain, busy), now)
     const go = (isLocal: boolean, later: Instant) =>

@@ -31,7 +31,7 @@ interface TargetParts {
   readonly recordRoutes: RecordRoutes
 }
 
-/** Turns bindings into the targets of a request. RFC 3261 §16.5, RFC 5626 §7, DESIGN §5. */
+/** Turns bindings into the targets of a request. RFC 3261 §16.5, RFC 5626 §7. */
 export class Targets {
   readonly #parts: TargetParts
 
