@@ -26,9 +26,9 @@ export class Registrations implements Script {
   begin(slot: number): boolean {
     const number = this.#line.nextUser()
     if (number === undefined) return false
-    const { workload, digest, once } = this.#line.order
+    const { workload, digest } = this.#line.order
     const phone = this.#phones[number]!
-    const isProbe = digest && !once && ++this.#begun % PROBE_EVERY === 0
+    const isProbe = digest && ++this.#begun % PROBE_EVERY === 0
     if (workload === "register-digest") phone.nonce = undefined
     const contact = workload === "register-change" ? this.#changed(phone) : plainContact(this.#place, phone)
     this.#doing[slot] = { phone, isProbe, hasCredentials: false, contact }
