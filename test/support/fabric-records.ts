@@ -9,6 +9,7 @@ import type { ResourceId } from "../../src/core/reload/header.ts"
 import { resourceIdOf } from "../../src/core/reload/message.ts"
 import { NO_SIGNATURE } from "../../src/core/reload/security.ts"
 import type { StoredValue } from "../../src/core/reload/stored-data.ts"
+import type { HeldValue } from "../../src/core/storage/held-value.ts"
 import type { OverlayAnswer, OverlayQuestion } from "../../src/core/usage/fabric-stores.ts"
 import { openSslHashes } from "./hashes.ts"
 
@@ -45,6 +46,13 @@ export class FabricRecords {
 
   resourceId(name: string | Uint8Array): ResourceId {
     return resourceIdOf(openSslHashes, name)
+  }
+
+  /** By Kind and Resource-ID: what this node has to answer for. */
+  readonly held = new Map<string, readonly HeldValue[]>()
+
+  heldHere(resource: ResourceId, kind: number): readonly HeldValue[] | undefined {
+    return this.held.get(`${kind} ${resource}`)
   }
 
   holders(): readonly NodeId[] {

@@ -4,12 +4,13 @@ import type { Address } from "../kit/address.ts"
 import type { CountEffect, LogEffect } from "../kit/log.ts"
 import type { Machine } from "../kit/machine.ts"
 import type { Random } from "../kit/random.ts"
-import type { Duration } from "../kit/time.ts"
+import type { Duration, Instant } from "../kit/time.ts"
 import type { ErrorName } from "../reload/codes.ts"
 import type { Configuration } from "../reload/configuration.ts"
 import type { ResourceId } from "../reload/header.ts"
 import type { KindId, StoredData, StoredMetaData, StoredValue } from "../reload/stored-data.ts"
 import type { StorageChange } from "../storage/change.ts"
+import type { HeldValue } from "../storage/held-value.ts"
 import type { KindDefinition } from "../storage/kind.ts"
 
 /** Pairs a question with its answer; chosen by whoever asks. */
@@ -228,6 +229,11 @@ export interface Overlay extends Machine<OverlayInput, OverlayEffect> {
   resourceId(name: string | Uint8Array): ResourceId
   /** Peers that hold a record, the responsible one first. */
   holders(resource: ResourceId): readonly NodeId[]
+  /**
+   * The values of a Kind at that place, where a `fetch` would be answered with them by this node itself: the same objects
+   * as long as nothing in them changes. Undefined where others have to be asked.
+   */
+  heldHere(resource: ResourceId, kind: KindId, now: Instant): readonly HeldValue[] | undefined
   /** The peer that a message for that place is passed on to; undefined where it has arrived. */
   nextHop(resource: ResourceId): NodeId | undefined
   /** All that is held, as `restore` takes it. */

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { World } from "../../../test/support/overlay-world.ts"
+import { fromUtf8 } from "../kit/bytes.ts"
+import type { Instant } from "../kit/time.ts"
+import { readHeld } from "../storage/held-value.ts"
+import { SUBSCRIBER } from "../storage/kinds.ts"
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `user${i}`)
 
@@ -34,6 +38,29 @@ for (const count of [2, 3, 8])
       for (const node of nodes) assert.equal(node.fetch(name), name)
     }
   })
+
+test("what a peer can answer itself is at hand for it, at the responsible one and nowhere else", () => {
+  const world = new World({ seed: 9 })
+  const nodes = world.ring(4)
+  const resource = nodes[0]!.resource("alice")
+  const heldBy = (node: (typeof nodes)[number]) =>
+    node.overlay
+      .heldHere(resource, SUBSCRIBER.id, world.now as Instant)
+      ?.map((held) => fromUtf8(readHeld(held, SUBSCRIBER.model).value.value))
+  const [responsible] = nodes[0]!.overlay.holders(resource)
+  nodes[0]!.store("alice", "old")
+  world.run(31_000) // Until the ring counts as unchanged, and the record as all there is.
+  for (const text of ["old", "new"]) {
+    nodes[0]!.store("alice", text)
+    for (const node of nodes) assert.deepEqual(heldBy(node), node.id === responsible ? [text] : undefined)
+  }
+  nodes.find(({ id }) => id === responsible)!.crash()
+  world.run(5_000)
+  const [next] = nodes.find(({ id }) => id !== responsible)!.overlay.holders(resource)
+  assert.notEqual(next, responsible)
+  assert.deepEqual(heldBy(nodes.find(({ id }) => id === next)!), ["new"])
+  assert.equal(nodes.find(({ id }) => id === next)!.fetch("alice"), "new")
+})
 
 test("a read or write that the dead responsible peer cannot answer goes to the next holder at once", () => {
   for (const how of ["reset", "silent"] as const) {

@@ -3,7 +3,9 @@ import { earliest, type Instant } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 import { resourceIdOf } from "../reload/message.ts"
 import type { ChordUpdate } from "../reload/overlay-methods.ts"
+import type { KindId } from "../reload/stored-data.ts"
 import type { StorageChange } from "../storage/change.ts"
+import type { HeldValue } from "../storage/held-value.ts"
 import type { TopologyInput } from "../topology/topology.ts"
 import { Admission } from "./admission.ts"
 import { Answers } from "./answers.ts"
@@ -164,6 +166,10 @@ class OverlayMachine implements Overlay {
 
   holders(resource: ResourceId): readonly NodeId[] {
     return this.#fabric.topology.holders(resource, COPIES)
+  }
+
+  heldHere(resource: ResourceId, kind: KindId, now: Instant): readonly HeldValue[] | undefined {
+    return this.#reads.heldHere(resource, kind, now)
   }
 
   nextHop(resource: ResourceId): NodeId | undefined {

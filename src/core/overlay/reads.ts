@@ -2,7 +2,14 @@ import type { NodeId } from "../identity/node-id.ts"
 import { concat } from "../kit/bytes.ts"
 import { after, type Instant, milliseconds, NO_TIME, seconds } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
-import { type FetchAns, type FetchReq, storedData, storedDataList } from "../reload/stored-data.ts"
+import {
+  type FetchAns,
+  type FetchReq,
+  type KindId,
+  storedData,
+  storedDataList,
+} from "../reload/stored-data.ts"
+import type { HeldValue } from "../storage/held-value.ts"
 import { type FetchOutcome, refusal } from "../storage/outcome.ts"
 import { toNumber, toPoint } from "../topology/chord/circle.ts"
 import { gapsOfExcursion } from "../topology/chord/detours.ts"
@@ -127,6 +134,13 @@ export class Reads {
   #isWhole(resource: ResourceId): boolean {
     const since = this.#records.heldSince(resource)
     return since !== undefined && (since < this.#unsureFrom || this.#fabric.now >= after(since, UNSURE))
+  }
+
+  /** What a read of ours would be answered with at once, since nobody else has to be asked; undefined where somebody has. */
+  heldHere(resource: ResourceId, kind: KindId, now: Instant): readonly HeldValue[] | undefined {
+    const { isPeer, topology, self, storage } = this.#fabric
+    if (!isPeer || topology.responsible(resource) !== self || !this.#isWhole(resource)) return undefined
+    return storage.living(resource, kind, now)
   }
 
   /** Reads for ourselves. */

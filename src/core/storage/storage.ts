@@ -155,6 +155,11 @@ export class Storage {
     )
   }
 
+  /** The values of a record that have not expired, removals included. Each is replaced as a whole where it changes. */
+  living(resource: ResourceId, kind: KindId, now: Instant): readonly HeldValue[] {
+    return livingValues(this.#table.record(resource, kind), now)
+  }
+
   heldAt(resource: ResourceId, kind: KindId, slot: string): HeldValue | undefined {
     return this.#table.record(resource, kind)?.values.get(slot)
   }

@@ -6,11 +6,13 @@ import { type LogEffect, log } from "../kit/log.ts"
 import { type Machine, NOTHING } from "../kit/machine.ts"
 import { type Instant, NEVER } from "../kit/time.ts"
 import type { Overlay, OverlayEffect, OverlayInput, VerifiedValue } from "../overlay/interface.ts"
+import type { StoredData } from "../reload/stored-data.ts"
 import type { BindingEntry, EdgeBindings, StoreAnswer, StoreRequest, Unavailable } from "../service/stores.ts"
 import { SIP_BINDINGS, SUBSCRIBER } from "../storage/kinds.ts"
 import { decode, encode } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
 import { BindingEntryValue } from "./binding-values.ts"
+import { OwnRecords } from "./own-records.ts"
 import { type FabricKey, type Secrets, unsealSubscriber } from "./subscriber-values.ts"
 import { Tickets } from "./tickets.ts"
 
@@ -19,12 +21,15 @@ export type OverlayAnswer = Extract<OverlayEffect, { kind: "fetched" | "stored" 
 /** What is asked of the overlay. */
 export type OverlayQuestion = Extract<OverlayInput, { kind: "fetch" | "store" }>
 
+/** What a store was asked for, where the fabric could say. */
+type Found<Kind extends StoreAnswer["kind"]> = Extract<StoreAnswer, { kind: Kind }>["result"]
+
 export type FabricStoresInput = StoreRequest | OverlayAnswer
 export type FabricStoresEffect = OverlayQuestion | StoreAnswer | LogEffect
 
 export interface FabricStoresSettings {
   readonly self: NodeId
-  readonly overlay: Pick<Overlay, "resourceId">
+  readonly overlay: Pick<Overlay, "resourceId" | "heldHere">
   readonly cryptography: Cryptography
   readonly fabricKeys: () => readonly FabricKey[]
 }
@@ -46,17 +51,39 @@ export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffe
   /** What sealed records say: the same ones are read again and again, and unsealing is most of what that costs. */
   readonly #unsealed = new Map<string, { readonly sealed: Uint8Array; readonly secrets: Secrets }>()
 
+  readonly #ownBindings: OwnRecords<Found<"bindings-found">>
+  readonly #ownSubscribers: OwnRecords<Found<"subscriber-found">>
+
   constructor(settings: FabricStoresSettings, owner: number) {
     this.#settings = settings
     this.#tickets = new Tickets(owner)
+    // What cannot be read is told by the general way, which logs it.
+    this.#ownBindings = new OwnRecords(settings.overlay, SIP_BINDINGS, (_, values) => {
+      const { entries, problems } = readEntries(values)
+      return problems.length > 0 ? undefined : { kind: "found", entries }
+    })
+    this.#ownSubscribers = new OwnRecords(settings.overlay, SUBSCRIBER, (name, values) => {
+      const data = values.find(({ value }) => value.exists)
+      const secrets = data && this.#unseal(name, data)
+      if (secrets === undefined) return { kind: "absent" }
+      return typeof secrets === "string" ? undefined : { kind: "present", subscriber: { name, ha1: secrets } }
+    })
   }
 
   handle(input: FabricStoresInput, now: Instant): readonly FabricStoresEffect[] {
     switch (input.kind) {
-      case "find-subscriber":
-        return [this.#fetch(input, input.name, SUBSCRIBER.id)]
-      case "find-bindings":
-        return [this.#fetch(input, input.aor, SIP_BINDINGS.id)]
+      case "find-subscriber": {
+        const { ticket, name } = input
+        const result = this.#ownSubscribers.find(name, now)
+        if (result !== undefined) return [{ kind: "subscriber-found", ticket, result }]
+        return [this.#fetch(input, name, SUBSCRIBER.id)]
+      }
+      case "find-bindings": {
+        const { ticket, aor } = input
+        const result = this.#ownBindings.find(aor, now)
+        if (result !== undefined) return [{ kind: "bindings-found", ticket, result }]
+        return [this.#fetch(input, aor, SIP_BINDINGS.id)]
+      }
       case "store-bindings":
         return [this.#store(input, now)]
       case "fetched":
@@ -117,7 +144,7 @@ export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffe
   #subscriber(ticket: number, name: string, values: readonly VerifiedValue[]): readonly FabricStoresEffect[] {
     const value = values.find(({ data }) => data.value.exists)
     if (value === undefined) return [{ kind: "subscriber-found", ticket, result: { kind: "absent" } }]
-    const secrets = this.#unseal(name, value)
+    const secrets = this.#unseal(name, value.data)
     if (typeof secrets === "string") {
       return [
         log("error", "subscriber.unreadable", { name, cause: secrets }),
@@ -133,9 +160,9 @@ export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffe
     ]
   }
 
-  #unseal(name: string, value: VerifiedValue): Secrets | string {
+  #unseal(name: string, data: StoredData): Secrets | string {
     const { cryptography, fabricKeys } = this.#settings
-    const sealed = value.data.value.value
+    const sealed = data.value.value
     const known = this.#unsealed.get(name)
     if (known !== undefined && equalBytes(known.sealed, sealed)) return known.secrets
     try {
@@ -176,13 +203,15 @@ export function bindingsToStore(self: NodeId, entry: BindingEntry, now: Instant)
 }
 
 /** All entries of an AOR's record. One that cannot be read does not hide the others. */
-export function readBindings(values: readonly VerifiedValue[]): {
+export const readBindings = (values: readonly VerifiedValue[]) => readEntries(values.map(({ data }) => data))
+
+function readEntries(values: readonly StoredData[]): {
   readonly entries: readonly EdgeBindings[]
   readonly problems: readonly string[]
 } {
   const entries: EdgeBindings[] = []
   const problems: string[] = []
-  for (const { data } of values) {
+  for (const data of values) {
     if (data.value.model !== "dictionary" || !data.value.exists) continue
     const edge = toHex(data.value.key)
     try {
