@@ -202,6 +202,8 @@ class Server implements SipServer, Desk {
     this.#flows.seen(flow)
     const answered = this.#shortcuts.answer(input, now)
     if (answered !== undefined) return answered
+    const onward = this.#proxy.readOnward(bytes)
+    if (onward !== undefined) return this.#tellProxy({ kind: "received", message: onward, flow }, now)
     let message: SipMessage
     try {
       message = parseMessage(bytes)

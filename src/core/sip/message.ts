@@ -27,6 +27,19 @@ export interface SipResponse {
   readonly reason: string
   readonly headers: Headers
   readonly body: string
+  /** Where it goes on as it came: all that anybody has to know of it. Then nothing else of it has been read. */
+  readonly onward?: Onward
+}
+
+/** A response on its way back, without the Via by which it came here. RFC 3261 §16.7 step 3. */
+export interface Onward {
+  /** Of that Via. */
+  readonly branch: string
+  /** Of the request. */
+  readonly method: string
+  /** Of To, in a final response. */
+  readonly toTag: string | undefined
+  readonly bytes: Uint8Array
 }
 
 export type SipMessage = SipRequest | SipResponse

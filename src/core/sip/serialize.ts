@@ -9,6 +9,7 @@ const BEYOND_LATIN1 = /[\u0100-\uffff]/g
  * last where they have none. Line breaks within a value become spaces: nobody writes a header through ours.
  */
 export function serializeMessage(message: SipMessage): Uint8Array {
+  if (message.kind === "response" && message.onward !== undefined) return message.onward.bytes
   const start =
     message.kind === "request"
       ? `${oneLine(message.method)} ${oneLine(message.uri)} SIP/2.0\r\n`
@@ -26,6 +27,25 @@ const encoder = new TextEncoder()
 const SLAB_BYTES = 65_536
 let slab = new Uint8Array(SLAB_BYTES)
 let used = 0
+
+/** A copy, up to `end`, without what stands from `from` to `to`. As `serializeMessage` gives them, it is kept. */
+export function copyWithout(bytes: Uint8Array, from: number, to: number, end: number): Uint8Array {
+  const length = end - to + from
+  const copy = length > SLAB_BYTES / 8 ? new Uint8Array(length) : room(length)
+  copy.set(bytes.subarray(0, from))
+  copy.set(bytes.subarray(to, end), from)
+  return copy
+}
+
+function room(length: number): Uint8Array {
+  if (used + length > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES)
+    used = 0
+  }
+  const bytes = slab.subarray(used, used + length)
+  used += length
+  return bytes
+}
 
 /** Nearly always ASCII, which the platform's encoder writes ten times faster than a loop: 0.1 against 2 µs. */
 function encode(text: string): Uint8Array {

@@ -12,6 +12,7 @@ import { makeAck, makeCancel } from "./client-messages.ts"
 import { InviteClient } from "./invite-client.ts"
 import type { LayerEffect } from "./layer-interface.ts"
 import { NonInviteClient } from "./non-invite-client.ts"
+import type { Awaiting } from "./onward.ts"
 import type { SipTimers } from "./timers.ts"
 
 interface Client {
@@ -69,10 +70,15 @@ export class ClientTransactions {
     if (client.progress === "proceeding") this.#sendCancel(client, now, out)
   }
 
+  /** The request of that branch, no CANCEL, where it waits for its answer. */
+  awaiting(branch: string): Awaiting | undefined {
+    return this.#clients.get(branch)
+  }
+
   /** A response that nobody waits for is dropped, as RFC 6026 §7.3 wants. */
   receive(response: SipResponse, now: Instant, out: LayerEffect[]): void {
-    const branch = branchOf(topVia(response))
-    const { method } = cseqOf(response)
+    const branch = response.onward?.branch ?? branchOf(topVia(response))
+    const method = response.onward?.method ?? cseqOf(response).method
     const client = this.#clients.get(method === "CANCEL" ? CANCEL + branch : (branch ?? ""))
     if (client === undefined || client.method !== method) {
       out.push(count("sip_stray_responses_total"))

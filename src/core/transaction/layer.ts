@@ -2,10 +2,11 @@ import type { Machine } from "../kit/machine.ts"
 import { NOTHING } from "../kit/machine.ts"
 import type { Random } from "../kit/random.ts"
 import { earliest, type Instant } from "../kit/time.ts"
-import type { SipRequest } from "../sip/message.ts"
+import type { SipRequest, SipResponse } from "../sip/message.ts"
 import type { Flow } from "../sip/transport.ts"
 import { ClientTransactions } from "./client-transactions.ts"
 import type { LayerEffect, LayerInput, ServerKey } from "./layer-interface.ts"
+import { OnwardReader } from "./onward.ts"
 import { ServerTransactions } from "./server-transactions.ts"
 import { type SipTimers, STANDARD_TIMERS } from "./timers.ts"
 
@@ -16,6 +17,8 @@ import { type SipTimers, STANDARD_TIMERS } from "./timers.ts"
 export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
   readonly #clients: ClientTransactions
   readonly #servers: ServerTransactions
+  readonly #onward = new OnwardReader()
+  readonly #awaiting = (branch: string) => this.#clients.awaiting(branch)
 
   constructor(random: Random, timers: SipTimers = STANDARD_TIMERS) {
     this.#clients = new ClientTransactions(timers)
@@ -39,6 +42,11 @@ export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
   /** The request of a server transaction that has no final response yet, as it was handed up. */
   pendingRequest(server: ServerKey): { readonly request: SipRequest; readonly flow: Flow } | undefined {
     return this.#servers.pendingRequest(server)
+  }
+
+  /** The response in those bytes, where it is one to go on as it came: to be `received` as the message that it is. */
+  readOnward(bytes: Uint8Array): SipResponse | undefined {
+    return this.#onward.read(bytes, this.#awaiting)
   }
 
   handle(input: LayerInput, now: Instant): readonly LayerEffect[] {

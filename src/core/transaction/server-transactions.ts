@@ -288,7 +288,9 @@ const NO_HEADERS = new Headers([])
 
 function say(response: SipResponse): Said {
   const { kind, status, reason } = response
-  const toTag = isFinal(response) ? toOf(response).parameters.get("tag") : undefined
+  const { onward } = response
+  const toTag =
+    onward !== undefined ? onward.toTag : isFinal(response) ? toOf(response).parameters.get("tag") : undefined
   return {
     response: { kind, status, reason, headers: NO_HEADERS, body: NO_BODY },
     bytes: serializeMessage(response),

@@ -209,9 +209,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     if (branch === undefined) return
     const { context, state } = branch
     const { work } = context
-    const headers = withoutTopVia(response.headers)
-    if (!headers.has("Via")) return // Not for anyone behind us. RFC 3261 §16.7 step 3.
-    const relayed: SipResponse = { ...response, headers }
+    const relayed = response.onward === undefined ? withoutOurVia(response) : response
+    if (relayed === undefined) return
     if (response.status >= 200 && response.status < 300) this.#succeed(branch, relayed, out)
     else if (work === undefined || state.name === "done" || state.name === "locating") return
     else if (isFinal(response)) this.#refused(branch, work, relayed, now, out)
@@ -375,6 +374,12 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   #forget({ server, work, serverEnded, clients }: Context): void {
     if (work === undefined && serverEnded && clients === 0) this.#contexts.delete(server)
   }
+}
+
+/** Undefined where it is not for anyone behind us. RFC 3261 §16.7 step 3. */
+function withoutOurVia(response: SipResponse): SipResponse | undefined {
+  const headers = withoutTopVia(response.headers)
+  return headers.has("Via") ? { ...response, headers } : undefined
 }
 
 /** Whether the Request-URI wants TLS on every hop. RFC 3261 §16.6 step 7. */

@@ -56,6 +56,11 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
     return { pendingInvites, pendingTransactions, contexts: this.#forking.size }
   }
 
+  /** See `TransactionLayer.readOnward`. */
+  readOnward(bytes: Uint8Array): SipResponse | undefined {
+    return this.#layer.readOnward(bytes)
+  }
+
   handle(input: ProxyInput, now: Instant): readonly ProxyEffect[] {
     const out: ProxyEffect[] = []
     switch (input.kind) {

@@ -1,0 +1,230 @@
+import { isIn, PARAMETER_VALUE, TOKEN } from "../sip/characters.ts"
+import { HEADER_TABLE } from "../sip/header-table.ts"
+import { Headers, NO_BODY, type SipResponse } from "../sip/message.ts"
+import {
+  FIELD_NUMBER,
+  FIELD_STRIDE,
+  MessageScan,
+  NAME_END,
+  NAME_START,
+  VALUE_END,
+  VALUE_START,
+} from "../sip/scan.ts"
+import { headerNumber, UNKNOWN } from "../sip/scan-names.ts"
+import { copyWithout } from "../sip/serialize.ts"
+
+/** A request that was sent on and waits for its answer. */
+export interface Awaiting {
+  readonly method: string
+  /** As it was sent; undefined where that is kept no longer. */
+  readonly bytes: Uint8Array | undefined
+}
+
+const VIA = headerNumber("Via")
+const FROM = headerNumber("From")
+const TO = headerNumber("To")
+const CALL_ID = headerNumber("Call-ID")
+const CSEQ = headerNumber("CSeq")
+const CONTENT_LENGTH = headerNumber("Content-Length")
+
+/** What a response repeats of its request, and does not change. RFC 3261 §8.2.6. */
+const REPEATED = [FROM, CALL_ID, CSEQ]
+
+/** Longer ones are rare. */
+const MOST_BYTES = 4_096
+
+const SPACE = 32
+const COLON = 58
+const SEMICOLON = 59
+const EQUALS = 61
+const BRACKET = 62
+const ZERO = 48
+
+const BRANCH = bytesOf(";branch=")
+const RPORT = bytesOf(";rport")
+const RECEIVED = bytesOf(";received=")
+const TAG = bytesOf(";tag=")
+/** As our way of writing spells the known names. */
+const NAMES = HEADER_TABLE.map(({ name }) => bytesOf(name))
+
+const NO_HEADERS = new Headers([])
+
+/**
+ * Recognizes responses that go on as they came but for their top Via: provisional ones other than 100, and 2xx, to a
+ * request that was sent on from here, whose fields they repeat as it had them. All that a server reads of such a response
+ * has been read when that request came, and they are written as we would write them. Whatever is not so is left to
+ * `parseMessage`; test/contract/relayed.test.ts shows that the same comes of both.
+ */
+export class OnwardReader {
+  readonly #scan = new MessageScan()
+  readonly #request = new MessageScan()
+  #branch = ""
+
+  /** `awaiting`: the request whose top Via has that branch, where one waits for its answer. */
+  read(bytes: Uint8Array, awaiting: (branch: string) => Awaiting | undefined): SipResponse | undefined {
+    const scan = this.#scan
+    if (bytes[0] !== 0x53 || bytes[7] !== SPACE || bytes.length > MOST_BYTES || !scan.read(bytes))
+      return undefined
+    const { status } = scan
+    if (scan.kind !== "response" || status <= 100 || status >= 300 || !this.#hasMandatory()) return undefined
+    const via = scan.first(VIA)
+    if (!this.#readVia(bytes, scan.fields[via + VALUE_START]!, scan.fields[via + VALUE_END]!))
+      return undefined
+    const branch = this.#branch
+    const sent = awaiting(branch)
+    if (sent?.bytes === undefined || !this.#request.read(sent.bytes)) return undefined
+    const tag = this.#tagStart(bytes, sent.bytes)
+    if (tag < 0 || !this.#repeats(bytes, sent.bytes) || !this.#isWrittenOurWay(bytes)) return undefined
+    const [start, end] = [scan.fields[via + NAME_START]!, scan.fields[via + VALUE_END]! + 2]
+    const toTag = status < 200 ? undefined : textOf(bytes, tag, scan.fields[scan.first(TO) + VALUE_END]!)
+    const onward = {
+      branch,
+      method: sent.method,
+      toTag,
+      bytes: copyWithout(bytes, start, end, scan.bodyEnd),
+    }
+    return { kind: "response", status, reason: "", headers: NO_HEADERS, body: NO_BODY, onward }
+  }
+
+  #hasMandatory(): boolean {
+    const scan = this.#scan
+    return (
+      scan.countOf(VIA) > 1 &&
+      scan.first(TO) >= 0 &&
+      scan.first(CONTENT_LENGTH) >= 0 &&
+      REPEATED.every((number) => scan.first(number) >= 0)
+    )
+  }
+
+  /** The parameters of our own Via: its branch, and what the next hop may have added to them. RFC 3581 §4. */
+  #readVia(bytes: Uint8Array, start: number, end: number): boolean {
+    let at = start
+    while (at < end && bytes[at] !== SEMICOLON) at++
+    this.#branch = ""
+    while (at < end) {
+      const isBranch = startsWith(bytes, at, BRANCH)
+      if (isBranch && this.#branch !== "") return false
+      let value = at
+      if (isBranch) value += BRANCH.length
+      else if (startsWith(bytes, at, RECEIVED)) value += RECEIVED.length
+      else if (startsWith(bytes, at, RPORT)) {
+        value += RPORT.length
+        if (value === end || bytes[value] === SEMICOLON) {
+          at = value
+          continue
+        }
+        if (bytes[value] !== EQUALS) return false
+        value++
+      } else return false
+      at = value
+      while (at < end && isIn(bytes[at]!, PARAMETER_VALUE)) at++
+      if (at === value || (at < end && bytes[at] !== SEMICOLON)) return false
+      if (isBranch) this.#branch = textOf(bytes, value, at)
+    }
+    return this.#branch !== ""
+  }
+
+  /** Where the tag of To begins, which is that of the request with a tag, or has one more; -1 where it is neither. */
+  #tagStart(bytes: Uint8Array, request: Uint8Array): number {
+    const [mine, its] = [this.#scan, this.#request]
+    const [to, asked] = [mine.first(TO), its.first(TO)]
+    const [start, end] = [mine.fields[to + VALUE_START]!, mine.fields[to + VALUE_END]!]
+    let tag = end
+    while (tag > start && isIn(bytes[tag - 1]!, TOKEN)) tag--
+    const mark = tag - TAG.length
+    if (tag === end || mark <= start || !startsWith(bytes, mark, TAG) || bytes[mark - 1] !== BRACKET)
+      return -1
+    const [from, until] = [its.fields[asked + VALUE_START]!, its.fields[asked + VALUE_END]!]
+    const isSame = isAlike(bytes, start, end, request, from, until)
+    const isTagged = request[until - 1] === BRACKET && isAlike(bytes, start, mark, request, from, until)
+    return isSame || isTagged ? tag : -1
+  }
+
+  /** From, Call-ID and CSeq, and all Vias below the top one. */
+  #repeats(bytes: Uint8Array, request: Uint8Array): boolean {
+    const [mine, its] = [this.#scan, this.#request]
+    for (const number of REPEATED)
+      if (!this.#isAlikeAt(bytes, mine.first(number), request, its.first(number))) return false
+    let [here, there] = [mine.first(VIA), its.first(VIA)]
+    if (mine.countOf(VIA) !== its.countOf(VIA) || !this.#isBeginningAlike(bytes, here, request, there))
+      return false
+    for (let count = mine.countOf(VIA); count > 1; count--) {
+      do here += FIELD_STRIDE
+      while (mine.fields[here + FIELD_NUMBER] !== VIA)
+      do there += FIELD_STRIDE
+      while (its.fields[there + FIELD_NUMBER] !== VIA)
+      if (!this.#isAlikeAt(bytes, here, request, there)) return false
+    }
+    return true
+  }
+
+  #isAlikeAt(bytes: Uint8Array, mine: number, request: Uint8Array, its: number): boolean {
+    const [a, b] = [this.#scan.fields, this.#request.fields]
+    return isAlike(
+      bytes,
+      a[mine + VALUE_START]!,
+      a[mine + VALUE_END]!,
+      request,
+      b[its + VALUE_START]!,
+      b[its + VALUE_END]!,
+    )
+  }
+
+  /** Our own Via, up to its parameters. */
+  #isBeginningAlike(bytes: Uint8Array, mine: number, request: Uint8Array, its: number): boolean {
+    let at = this.#scan.fields[mine + VALUE_START]!
+    let there = this.#request.fields[its + VALUE_START]!
+    for (; bytes[at] !== SEMICOLON; at++, there++) if (bytes[at] !== request[there]) return false
+    return request[there] === SEMICOLON
+  }
+
+  /** Names as the header table spells them, one space behind the colon, none at the end; Content-Length tells the length. */
+  #isWrittenOurWay(bytes: Uint8Array): boolean {
+    const { fields, count, bodyStart } = this.#scan
+    for (let place = 0, left = count; left > 0; left--, place += FIELD_STRIDE) {
+      const nameEnd = fields[place + NAME_END]!
+      const lineEnd = (left === 1 ? bodyStart - 2 : fields[place + FIELD_STRIDE + NAME_START]!) - 2
+      if (fields[place + VALUE_END] !== lineEnd || fields[place + VALUE_START] !== nameEnd + 2) return false
+      if (bytes[nameEnd] !== COLON || bytes[nameEnd + 1] !== SPACE) return false
+      const number = fields[place + FIELD_NUMBER]!
+      if (number === UNKNOWN) continue
+      const name = NAMES[number]!
+      const nameStart = fields[place + NAME_START]!
+      if (nameEnd - nameStart !== name.length || !startsWith(bytes, nameStart, name)) return false
+    }
+    const length = this.#scan.first(CONTENT_LENGTH)
+    return (
+      fields[length + VALUE_END]! - fields[length + VALUE_START]! === 1 ||
+      bytes[fields[length + VALUE_START]!] !== ZERO
+    )
+  }
+}
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0))
+}
+
+/** Short and of ASCII alone. */
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  let text = ""
+  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at]!)
+  return text
+}
+
+function startsWith(bytes: Uint8Array, start: number, text: Uint8Array): boolean {
+  for (let at = 0; at < text.length; at++) if (bytes[start + at] !== text[at]) return false
+  return true
+}
+
+function isAlike(
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
+): boolean {
+  if (aEnd - aStart !== bEnd - bStart) return false
+  for (let at = aStart, there = bStart; at < aEnd; at++, there++) if (a[at] !== b[there]) return false
+  return true
+}
