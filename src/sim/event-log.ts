@@ -6,6 +6,8 @@ import type { Instant } from "../core/kit/time.ts"
 
 /** All that happened, as one hash: two runs of a seed are the same run, or the hash tells. */
 export class EventLog {
+  /** What nodes have said of themselves, from level "info" on. */
+  readonly told: { readonly at: Instant; readonly who: string; readonly effect: LogEffect }[] = []
   readonly #hashes: Hashes
   readonly #watch: ((line: string) => void) | undefined
   #hash: Uint8Array = new Uint8Array(32)
@@ -30,7 +32,9 @@ export class EventLog {
     if (this.#pending.length > 65_536) this.#fold()
   }
 
-  noteLog(now: Instant, who: string, { level, event, fields }: LogEffect): void {
+  noteLog(now: Instant, who: string, effect: LogEffect): void {
+    const { level, event, fields } = effect
+    if (level !== "debug") this.told.push({ at: now, who, effect })
     this.note(now, who, `${level} ${event} ${JSON.stringify(fields)}`)
   }
 

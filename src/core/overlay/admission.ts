@@ -14,6 +14,8 @@ import type { Transfers } from "./transfers.ts"
 
 /** How long a welcomed node may take to announce itself. */
 const PATIENCE = seconds(5)
+/** Records on their way to it at once, so that others get copies meanwhile. */
+const AT_ONCE = 24
 
 /**
  * A node that becomes our predecessor:
@@ -22,6 +24,10 @@ const PATIENCE = seconds(5)
  */
 interface Admitted {
   readonly joiner: NodeId
+  /** Records that it is still to be sent. */
+  readonly due: Iterator<ResourceId>
+  /** Those, and those that are on their way. */
+  left: number
   isWelcomed: boolean
   timer: Appointment | undefined
 }
@@ -41,6 +47,8 @@ export class Admission {
   readonly #transfers: Transfers
   readonly #clocks: Clocks
   #admitted: Admitted | undefined
+  /** Who was admitted last, and which version of each record it has confirmed over the link that it still has. */
+  #given: { readonly joiner: NodeId; readonly versions: Map<ResourceId, number> } | undefined
 
   constructor(
     fabric: Fabric,
@@ -93,6 +101,12 @@ export class Admission {
     if (this.#admitted?.joiner === node) this.#end()
   }
 
+  /** Its link is lost: when it comes back it may have nothing. */
+  unlinked(node: NodeId): void {
+    this.over(node)
+    if (this.#given?.joiner === node) this.#given = undefined
+  }
+
   /** The ring has changed: perhaps another peer is the one to admit it now. It will find out, and ask there. */
   reconsider(): void {
     const joiner = this.#admitted?.joiner
@@ -100,16 +114,38 @@ export class Admission {
     if (this.#fabric.topology.responsible(joiner as string as ResourceId) !== this.#fabric.self) this.#end()
   }
 
+  /** What it has confirmed in an earlier try it has, unless that has changed since. */
   #transfer(joiner: NodeId): void {
-    const admitted: Admitted = { joiner, isWelcomed: false, timer: undefined }
-    this.#admitted = admitted
-    const due = [...this.#records.all()].filter((resource) =>
-      this.#fabric.topology.wouldOwn(joiner, resource),
+    if (this.#given?.joiner !== joiner) this.#given = { joiner, versions: new Map() }
+    const { versions } = this.#given
+    const due = [...this.#records.all()].filter(
+      (resource) =>
+        this.#fabric.topology.wouldOwn(joiner, resource) &&
+        versions.get(resource) !== this.#records.versionOf(resource),
     )
-    let left = due.length
-    this.#fabric.log("info", "overlay.admitting", { node: joiner, records: left })
-    if (left === 0) return this.#welcome(admitted)
-    for (const resource of due) this.#send(resource, admitted, () => --left === 0 && this.#welcome(admitted))
+    const admitted: Admitted = {
+      joiner,
+      due: due.values(),
+      left: due.length,
+      isWelcomed: false,
+      timer: undefined,
+    }
+    this.#admitted = admitted
+    this.#fabric.log("info", "overlay.admitting", { node: joiner, records: due.length })
+    if (due.length === 0) return this.#welcome(admitted)
+    for (let i = 0; i < AT_ONCE; i++) this.#sendNext(admitted)
+  }
+
+  #sendNext(admitted: Admitted): void {
+    const next = admitted.due.next()
+    if (next.done) return
+    const resource = next.value
+    this.#send(resource, admitted, () => {
+      if (this.#given?.joiner === admitted.joiner && this.#records.isConfirmed(resource, admitted.joiner))
+        this.#given.versions.set(resource, this.#records.versionOf(resource))
+      this.#sendNext(admitted)
+      if (--admitted.left === 0) this.#welcome(admitted)
+    })
   }
 
   /** Until it is there; only the end of the admission ends it otherwise. */

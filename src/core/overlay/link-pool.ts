@@ -45,8 +45,10 @@ export interface LinkEvents {
 const ROUND = milliseconds(200)
 /** A round that begins so late tells that we slept ourselves; nobody else is to blame for silence then. */
 const OVERSLEPT = milliseconds(400)
-/** An acknowledgement that takes longer means that the link is dead. */
+/** A link that brings nothing for so long while it owes an acknowledgement is dead. */
 const PATIENCE = milliseconds(1_500)
+/** An acknowledgement may wait behind much else, in a queue that moves. One that takes so long does not come. */
+const UNACKNOWLEDGED = seconds(15)
 /** A neighbor that is silent for so long is probed; about, so that not all do it at once. */
 const NEIGHBOR_IDLE = milliseconds(500)
 /** So many neighbors on each side are watched so closely; a wide ring has more, which would cost too much. */
@@ -277,6 +279,14 @@ export class LinkPool {
     this.#fabric.schedule.at(this.#nextRound, () => this.#round())
   }
 
+  /** Where bytes come in, somebody lives at the other end, though it may be a while until it comes to what we have sent. */
+  #isDead({ framing, heard }: Link): boolean {
+    const { now } = this.#fabric
+    const waiting = framing.waitingSince
+    if (after(waiting, PATIENCE) > now || this.#excusedUntil > now) return false
+    return after(heard, PATIENCE) <= now || after(waiting, UNACKNOWLEDGED) <= now
+  }
+
   #round(): void {
     const { now, topology, settings } = this.#fabric
     if (now > after(this.#nextRound!, OVERSLEPT)) this.#excusedUntil = after(now, PATIENCE)
@@ -287,7 +297,7 @@ export class LinkPool {
     const neighbors = new Set([...predecessors.slice(0, WATCHED), ...successors.slice(0, WATCHED)])
     for (const link of [...this.#byNode.values()]) {
       const silentSince = link.framing.waitingSince
-      if (after(silentSince, PATIENCE) <= now && this.#excusedUntil <= now) {
+      if (this.#isDead(link)) {
         this.close(link, "it does not answer any more")
         continue
       }

@@ -4,6 +4,7 @@ import type { Instant } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 import { type StoreKindData, type StoreReq, storedDataList } from "../reload/stored-data.ts"
 import type { RecordCopy } from "../storage/outcome.ts"
+import { isWithin } from "../topology/chord/rules.ts"
 import { decode } from "../wire/codec.ts"
 import type { Fabric } from "./fabric.ts"
 import { COPIES, type Placement } from "./placement.ts"
@@ -93,24 +94,28 @@ export class Records {
     if (record?.confirmed.includes(node)) record.confirmed = record.confirmed.filter((each) => each !== node)
   }
 
+  /** A node is gone that was no peer. When it comes back it may lack what was written meanwhile, or all. */
+  doubtNode(gone: NodeId): void {
+    for (const record of this.#records.values())
+      if (record.confirmed.includes(gone)) record.confirmed = record.confirmed.filter((node) => node !== gone)
+  }
+
   /**
-   * A peer is gone. When it comes back it may lack what was written meanwhile, or all. Whoever comes in for it as
-   * a holder may have been one before it came, and has let go of the record since.
+   * The same of a peer, which is out of the ring by now. Besides, whoever comes in for it as a holder may have been one
+   * before it came, and has let go of the record since.
    */
   doubtAll(gone: NodeId): void {
+    const { topology } = this.#fabric
+    // Whose records it held: what lies behind the third peer before it.
+    const [farthest] = topology
+      .holders(gone as string as ResourceId, topology.peers().length + 1)
+      .slice(-COPIES)
     for (const [resource, record] of this.#records) {
-      const doubtful = this.#comesInFor(gone, resource)
+      const wasHolder = farthest !== undefined && isWithin<NodeId | ResourceId>(resource, farthest, gone)
+      const doubtful = wasHolder ? topology.holders(resource, COPIES)[COPIES - 1] : undefined
       if (record.confirmed.some((node) => node === gone || node === doubtful))
         record.confirmed = record.confirmed.filter((node) => node !== gone && node !== doubtful)
     }
-  }
-
-  /** Who is a holder of that record now, and was none as long as `gone` lived. */
-  #comesInFor(gone: NodeId, resource: ResourceId): NodeId | undefined {
-    const last = this.#fabric.topology.holders(resource, COPIES)[COPIES - 1]
-    const start = resource as string
-    if (last === undefined || gone >= start !== last >= start) return gone >= start ? last : undefined
-    return gone < last ? last : undefined
   }
 
   /** How many peers are known to hold all of it, ourselves included; no more than are due. */

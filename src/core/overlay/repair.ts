@@ -1,6 +1,6 @@
 import type { NodeId } from "../identity/node-id.ts"
 import { count } from "../kit/log.ts"
-import { after, type Instant, milliseconds, NEVER, seconds } from "../kit/time.ts"
+import { after, type Instant, milliseconds, NEVER, NO_TIME, seconds } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 import { compare } from "./comparison.ts"
 import type { Fabric } from "./fabric.ts"
@@ -13,8 +13,10 @@ import type { Transfers } from "./transfers.ts"
 
 /** New copies wait so long after a death: the dead may come back. RFC 6940 §10.7.1 says 30 s. */
 const HOLD_DOWN = seconds(5)
-/** Records looked at in one go, so that nothing else waits for long. */
-const AT_A_TIME = 256
+/** Records looked at in one go, a millisecond's work, so that nothing else waits for long. */
+const AT_A_TIME = 32
+/** What others have asked the dead goes another way first, and whoever died with it is noticed. */
+const BREATH = milliseconds(100)
 /** So long a copy stays that has no place here: its holders may be about to leave, or to come back. */
 const STAND_IN = seconds(5)
 /** A copy that could not be made is tried again. */
@@ -72,7 +74,7 @@ export class Repair {
    */
   shareChanged(cause: "death" | "other"): void {
     this.#patrolling ??= this.#fabric.in(PATROL, () => this.#patrolNext())
-    if (cause === "death") this.#beginSweep(this.#due === undefined || this.#due.isHeldDown)
+    if (cause === "death") this.#beginSweep(this.#due === undefined || this.#due.isHeldDown, BREATH)
     const at = cause === "death" ? after(this.#fabric.now, HOLD_DOWN) : this.#fabric.now
     if (this.#sweepAt <= at) return
     this.#sweepAt = at
@@ -94,9 +96,11 @@ export class Repair {
     this.#takeTurn(this.#fabric.now)
   }
 
-  #beginSweep(isHeldDown: boolean): void {
+  #beginSweep(isHeldDown: boolean, wait = NO_TIME): void {
     this.#due = { records: [...this.#records.all()].values(), isHeldDown }
-    this.#takeTurn(this.#fabric.now)
+    this.#fabric.schedule.cancel(this.#turn)
+    this.#turn = undefined
+    this.#takeTurn(after(this.#fabric.now, wait))
   }
 
   #takeTurn(at: Instant): void {

@@ -1,12 +1,21 @@
 import type { NodeId } from "../identity/node-id.ts"
+import { after, type Instant, milliseconds } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 import type { StoreKindData } from "../reload/stored-data.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Records } from "./records.ts"
 import type { Reply, Requests } from "./requests.ts"
 
-/** Copies on their way at once: enough to keep links and disks busy, few enough to leave room for writes. */
+/** Copies on their way at once, at most: enough to keep links and disks busy, few enough to leave room for writes. */
 const AT_ONCE = 32
+/** The same as long as it is not known what the line bears. */
+const AT_FIRST = 8
+/** Bytes on their way at once, at most. Whatever is sent after them waits behind them. */
+const BYTES_AT_ONCE = 65_536
+/** A copy that takes longer to be confirmed tells of a line, a disk or a processor that has too much to do. */
+const SLOW = milliseconds(400)
+/** Each copy that is confirmed sooner lets so much of one more be on its way. */
+const GROWTH = 0.25
 /** Bytes of values in one Store, where the overlay's max-message-size allows as many. */
 const BYTES_IN_STORE = 24_576
 
@@ -19,13 +28,19 @@ interface Transfer {
 /** "answered": `to` has confirmed that it holds all that we held when it was sent. */
 type Done = (result: Reply["kind"]) => void
 
-/** Sends whole records to other holders: after joins and deaths, and for repair. Paced. */
+/**
+ * Sends whole records to other holders: after joins and deaths, and for repair. Paced by how soon they are confirmed: it
+ * can all wait, and what shares the line with it, as a Ping that asks whether we live, can not.
+ */
 export class Transfers {
   readonly #fabric: Fabric
   readonly #requests: Requests
   readonly #records: Records
   readonly #waiting: Transfer[] = []
   #underWay = 0
+  #bytes = 0
+  #most = AT_FIRST
+  #slowedAt = 0 as Instant
 
   constructor(fabric: Fabric, requests: Requests, records: Records) {
     this.#fabric = fabric
@@ -38,7 +53,7 @@ export class Transfers {
   }
 
   get hasRoom(): boolean {
-    return this.#underWay < AT_ONCE
+    return this.#underWay < Math.floor(this.#most) && this.#bytes < BYTES_AT_ONCE
   }
 
   /** When there is room. */
@@ -66,13 +81,20 @@ export class Transfers {
     const { storage, now } = this.#fabric
     const version = this.#records.versionOf(resource)
     const parts = this.#parts(storage.copyOf(resource, now).kinds)
-    const certificates = storage.certificatesFor(resource)
+    const certificates = [...storage.certificatesFor(resource)]
+    // One part follows the other; each comes with the certificates.
+    const bytes =
+      Math.max(0, ...parts.map(sizeOf)) + certificates.reduce((sum, { length }) => sum + length, 0)
+    this.#bytes += bytes
     const finish: Done = (result) => {
+      if (result === "answered") this.#pace(now)
       this.#underWay--
+      this.#bytes -= bytes
       if (result === "answered" && this.#records.versionOf(resource) === version)
         this.#records.confirm(resource, to)
       done(result)
       this.#next()
+      if (!this.isBusy) this.#most = Math.min(this.#most, AT_FIRST)
     }
     const sendPart = (index: number): void => {
       const kinds = parts[index]
@@ -92,14 +114,26 @@ export class Transfers {
     sendPart(0)
   }
 
+  /** A copy that was begun at that time has been confirmed. Those that were on their way beside it tell the same. */
+  #pace(begun: Instant): void {
+    const { now } = this.#fabric
+    if (after(begun, SLOW) >= now) this.#most = Math.min(AT_ONCE, this.#most + GROWTH)
+    else if (begun >= this.#slowedAt) {
+      this.#most = Math.max(1, this.#most / 2)
+      this.#slowedAt = now
+    }
+  }
+
   /** The same values in requests that each fit a message. Each StoredData begins with its length. */
   #parts(kinds: readonly StoreKindData[]): readonly (readonly StoreKindData[])[] {
     const limit = Math.min(BYTES_IN_STORE, Math.floor(this.#fabric.configuration.maxMessageSize / 3))
-    if (kinds.reduce((sum, { values }) => sum + values.length, 0) <= limit)
-      return kinds.length === 0 ? [] : [kinds]
+    if (sizeOf(kinds) <= limit) return kinds.length === 0 ? [] : [kinds]
     return kinds.flatMap((data) => cut(data.values, limit).map((values) => [{ ...data, values }]))
   }
 }
+
+const sizeOf = (kinds: readonly StoreKindData[]): number =>
+  kinds.reduce((sum, { values }) => sum + values.length, 0)
 
 /** Lists of StoredData of at most `limit` bytes each, or one value. */
 function cut(values: Uint8Array, limit: number): readonly Uint8Array[] {

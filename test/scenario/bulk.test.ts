@@ -1,0 +1,37 @@
+import assert from "node:assert/strict"
+import { seconds } from "../../src/core/kit/time.ts"
+import { copiesComplaint, ringComplaint, usersComplaint } from "../../src/sim/checkers.ts"
+import { scenario } from "../../src/sim/scenario.ts"
+import { addUsers, eventually, userNames } from "../../src/sim/telephony.ts"
+
+// A node that comes back to many records over a line that is slow. What is handed over fills the line for a minute.
+
+/** Bytes a second. A copy of a record is one to two thousand. */
+const SLOW = 24_000
+
+scenario(
+  "a node that comes back to many records over slow lines gets in at the first try, and nobody is taken for dead",
+  { nodes: 3, seeds: 3 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const names = userNames(400)
+    addUsers(world, world.pick(world.hosts), names)
+    eventually(world, () => copiesComplaint(world))
+    const back = world.pick(world.hosts)
+    back.crash("reset")
+    world.run(seconds(10))
+    world.weather.change({ bandwidth: SLOW })
+    back.start()
+    const from = world.now
+    eventually(world, () => ringComplaint(world), seconds(180))
+    eventually(world, () => copiesComplaint(world), seconds(180))
+    const tries = world.log.told.filter(
+      ({ at, effect }) => at >= from && effect.event === "overlay.admitting",
+    )
+    assert.equal(tries.length, 1, `it took ${tries.length} tries`)
+    const lost = world.log.told.filter(({ at, effect }) => at >= from && effect.event === "overlay.unlinked")
+    assert.deepEqual(lost, [])
+    world.weather.change({ bandwidth: Number.POSITIVE_INFINITY })
+    assert.equal(usersComplaint(world, names), undefined)
+  },
+)
