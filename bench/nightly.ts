@@ -1,8 +1,9 @@
 // `npm run nightly`: tells every story of test/scenario for many seeds and in full size, as many at once as there are
-// processors, and prints how many seeds of each passed, with what was counted on the way. A seed that fails is told how to
-// be told again, and kept in its story's file.
+// processors, and prints how many seeds of each passed and which failed, with what was counted on the way. A seed that fails
+// is told how to be told again, and kept in its story's file. What is stopped, by --minutes or Ctrl-C, prints what it has told,
+// and where to go on.
 //
-//   npm run nightly -- [--seeds 1000] [--from 1] [--only crashes,power] [--story "quarter of a ring"]
+//   npm run nightly -- [--seeds 1000] [--from 1] [--only crashes,power] [--story "quarter of a ring"] [--minutes 60] [--jobs 2]
 
 import { spawn } from "node:child_process"
 import { globSync, readFileSync } from "node:fs"
@@ -16,19 +17,25 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     only: { type: "string" },
     story: { type: "string" },
+    minutes: { type: "string", default: "Infinity" },
+    jobs: { type: "string", default: String(availableParallelism()) },
   },
 })
 const seeds = Number(values.seeds)
 const first = Number(values.from)
+const jobs = Number(values.jobs)
+const minutes = Number(values.minutes)
 const only = values.only?.split(",")
 const nameOf = (file: string) => basename(file, ".test.ts")
 const files = globSync("test/scenario/*.test.ts")
   .filter((file) => readFileSync(file, "utf8").includes("/sim/scenario.ts"))
   .filter((file) => only === undefined || only.includes(nameOf(file)))
   .sort()
-if (!Number.isInteger(seeds) || seeds < 1 || !Number.isInteger(first) || first < 1 || files.length === 0) {
+const isCount = (number: number) => Number.isInteger(number) && number >= 1
+if (![seeds, first, jobs].every(isCount) || !(minutes > 0) || files.length === 0) {
+  const given = `--seeds ${values.seeds}, --from ${values.from} and --jobs ${values.jobs} have to be whole numbers from 1`
   console.error(
-    `--seeds ${values.seeds} and --from ${values.from} have to be whole numbers from 1, --only ${values.only} names of test/scenario without .test.ts`,
+    `${given}, --minutes ${values.minutes} a number above 0, --only ${values.only} names of test/scenario without .test.ts`,
   )
   process.exit(2)
 }
@@ -50,8 +57,8 @@ interface Piece {
   readonly to: number
 }
 
-/** A file with so many of its seeds is one process: short enough for all processors to be busy until the end. */
-const SEEDS_IN_PIECE = 20
+/** A file with so many of its seeds is one process: short enough to be waited for, long enough to be worth its beginning. */
+const SEEDS_IN_PIECE = 5
 
 /** How many stories it told. */
 function tell({ file, from, to }: Piece): Promise<number> {
@@ -59,6 +66,8 @@ function tell({ file, from, to }: Piece): Promise<number> {
   const child = spawn(process.execPath, ["--test", "--test-reporter=tap", ...pattern, file], {
     env: { ...process.env, SEEDS: `${from}-${to}`, SCALE: "full" },
     stdio: ["ignore", "pipe", "inherit"],
+    // Ctrl-C is for us: what has been begun is told to its end.
+    detached: true,
   })
   let rest = ""
   let count = 0
@@ -86,20 +95,40 @@ function note(file: string, line: string): boolean {
   return true
 }
 
+let isStopped = false
+
+function isTimeOver(): boolean {
+  return isStopped || performance.now() > 60_000 * minutes
+}
+
+/** All files for some seeds, then for the next: wherever it stops, what was told has no gaps. */
 const waiting: Piece[] = []
 const last = first + seeds - 1
 for (let from = first; from <= last; from += SEEDS_IN_PIECE)
   for (const file of files) waiting.push({ file, from, to: Math.min(last, from + SEEDS_IN_PIECE - 1) })
 const told = new Map(files.map((file) => [file, 0]))
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => {
+    isStopped = true
+    console.error("what has been begun is told to its end")
+  })
 async function work(): Promise<void> {
-  for (let piece = waiting.shift(); piece !== undefined; piece = waiting.shift())
+  while (!isTimeOver() || (waiting[0] !== undefined && waiting[0].file !== files[0])) {
+    const piece = waiting.shift()
+    if (piece === undefined) return
     told.set(piece.file, told.get(piece.file)! + (await tell(piece)))
+    console.error(`${nameOf(piece.file)}: seeds ${piece.from} to ${piece.to} told`)
+  }
 }
-await Promise.all(Array.from({ length: availableParallelism() }, work))
+await Promise.all(Array.from({ length: jobs }, work))
 
-for (const [story, { passed, failed }] of [...stories].sort(([a], [b]) => (a < b ? -1 : 1)))
-  console.log(`${String(passed).padStart(5)} of ${String(passed + failed.length).padEnd(5)} ${story}`)
+for (const [story, { passed, failed }] of [...stories].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  const which = failed.length === 0 ? "" : `     # failed: ${failed.join(", ")}`
+  console.log(`${String(passed).padStart(5)} of ${String(passed + failed.length).padEnd(5)} ${story}${which}`)
+}
 for (const [figure, sum] of figures) console.log(`${String(sum).padStart(5)} ${figure}`)
+const next = waiting[0]?.from
+if (next !== undefined) console.log(`stopped; the rest: --from ${next} --seeds ${last - next + 1}`)
 const untold = files.filter((file) => told.get(file) === 0)
 if (values.story === undefined)
   for (const file of untold) console.log(`${file} told no story with a seed, or broke off before`)

@@ -66,14 +66,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: "a write is acknowledged when one holder has not confirmed it yet",
     file: "src/core/overlay/writes.ts",
-    line: "if (write.acknowledged.size + 1 < Math.min(COPIES, able)) return",
-    instead: "if (write.acknowledged.size + 2 < Math.min(COPIES, able)) return",
+    line: "if (acknowledged.size + 1 - (isBeside ? 1 : 0) < Math.min(COPIES, able)) return",
+    instead: "if (acknowledged.size + 2 - (isBeside ? 1 : 0) < Math.min(COPIES, able)) return",
   },
   {
     bug: "a record is let go of before those that ought to hold it have it",
     file: "src/core/overlay/repair.ts",
-    line: "if (targets.length === 0 && !topology.holders(resource, COPIES).includes(self)) this.#letGo(resource)",
-    instead: "if (!topology.holders(resource, COPIES).includes(self)) this.#letGo(resource)",
+    line: "if (targets.length === 0 && !this.#placement.isDue(resource)) this.#letGo(resource)",
+    instead: "if (!this.#placement.isDue(resource)) this.#letGo(resource)",
   },
   {
     bug: "an answer goes back over the peers of its way in the wrong order",

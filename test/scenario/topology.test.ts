@@ -37,10 +37,10 @@ for (const [mesh, fullMeshLimit] of [
       const [here, there] = halvesOf(world)
       world.part(here, there)
       const end = after(world.now, isFull ? minutes(10) : minutes(1))
-      while (world.now < end) {
-        world.run(milliseconds(Math.min(2_000 + world.below(isFull ? 8_000 : 1_000), end - world.now)))
+      world.calmly(end, (until) => {
+        world.run(milliseconds(Math.min(2_000 + world.below(isFull ? 8_000 : 1_000), until - world.now)))
         write(world, ledger, world.pick([here, there]), world.pick(PLACES))
-      }
+      })
       // What was just written has found all its holders, or has failed, when the rings meet.
       world.run(seconds(5))
       const healed = after(world.now, seconds(30))

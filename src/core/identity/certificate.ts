@@ -49,5 +49,6 @@ export interface Identity {
   readonly nodeId: NodeId
   readonly certificate: Certificate
   readonly algorithm: AlgorithmNumbers
+  /** The bytes are lent: who keeps them makes a copy. */
   sign(bytes: Uint8Array): Uint8Array
 }

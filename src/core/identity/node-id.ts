@@ -1,6 +1,5 @@
 import { FormatError } from "../kit/errors.ts"
-import { fromHex, toHex } from "../kit/hex.ts"
-import { type Codec, fixed } from "../wire/codec.ts"
+import type { Codec } from "../wire/codec.ts"
 
 /**
  * A place on the ring, 128 bits as 32 hexadecimal digits.
@@ -15,11 +14,11 @@ export function parseNodeId(text: string): NodeId {
   return text as NodeId
 }
 
-const octets = fixed(16)
+const LENGTH = 16
 
 export const NodeId: Codec<NodeId> = {
-  read: (from) => toHex(octets.read(from)) as NodeId,
-  write: (id, to) => octets.write(fromHex(id), to),
+  read: (from) => from.hex(LENGTH) as NodeId,
+  write: (id, to) => to.hex(id),
 }
 
 /** Whether `id` lies on the way clockwise from `from`, which is left out, to `to`, which is not. */

@@ -25,7 +25,9 @@ function toLatin1ByByte(bytes: Uint8Array): string {
   return text
 }
 
-export const toUtf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
+const utf8Encoder = new TextEncoder()
+
+export const toUtf8 = (text: string): Uint8Array => utf8Encoder.encode(text)
 
 /** The text of UTF-8 bytes, a byte order mark included; undefined where they are not UTF-8. */
 export function fromUtf8(bytes: Uint8Array): string | undefined {
@@ -39,7 +41,9 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let length = 0
+  for (const part of parts) length += part.length
+  const whole = new Uint8Array(length)
   let at = 0
   for (const part of parts) {
     whole.set(part, at)
@@ -55,8 +59,11 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0
 }
 
-export const randomBytes = (random: Random, count: number): Uint8Array =>
-  Uint8Array.from({ length: count }, () => Math.floor(256 * random.next()))
+export function randomBytes(random: Random, count: number): Uint8Array {
+  const bytes = new Uint8Array(count)
+  for (let i = 0; i < count; i++) bytes[i] = Math.floor(256 * random.next())
+  return bytes
+}
 
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

@@ -26,7 +26,8 @@ export type FramingEvent =
 /** The framing of one link, both ways: link type TLS-TCP-FH-NO-ICE. RFC 6940 §6.6.2, §6.6.5. */
 export class Framing {
   readonly #maxMessageSize: number
-  #buffer = new Uint8Array(4_096)
+  /** What came of a frame whose end has not come. */
+  #buffer = new Uint8Array()
   #length = 0
   #closed = false
   #nextToSend = 0
@@ -43,7 +44,8 @@ export class Framing {
 
   /** When the oldest frame that is not acknowledged was sent; NEVER where there is none. */
   get waitingSince(): Instant {
-    for (const sent of this.#unacknowledged.values()) return sent
+    // Asked of every link, many times a second: most wait for nothing.
+    if (this.#unacknowledged.size > 0) for (const sent of this.#unacknowledged.values()) return sent
     return NEVER
   }
 
@@ -63,10 +65,10 @@ export class Framing {
     this.#nextToSend = (sequence + 1) >>> 0
     if (this.#unacknowledged.size < WATCHED) this.#unacknowledged.set(sequence, now)
     const frame = new Uint8Array(DATA_HEADER + message.length)
-    const view = new DataView(frame.buffer)
-    view.setUint32(0, DATA * 0x100_0000)
-    view.setUint32(1, sequence)
-    view.setUint32(4, ((sequence & 0xff) << 24) | message.length)
+    frame[0] = DATA
+    putU32(frame, 1, sequence)
+    // The length has 24 bits, behind the last of the sequence.
+    putU32(frame, 4, ((sequence & 0xff) << 24) | message.length)
     frame.set(message, DATA_HEADER)
     return frame
   }
@@ -75,6 +77,7 @@ export class Framing {
   receive(bytes: Uint8Array, now: Instant): readonly FramingEvent[] {
     if (this.#closed) return []
     const events: FramingEvent[] = []
+    if (this.#takeWhole(bytes, events, now)) return events
     let taken = 0
     // In pieces, so that the buffer stays below one frame however much came at once.
     while (taken < bytes.length && !this.#closed) {
@@ -84,6 +87,27 @@ export class Framing {
       this.#takeFrames(events, now)
     }
     return events
+  }
+
+  /** What nearly always comes: one frame, and all of it. Needs no buffer, and no copy: its fields are copied when they are read. */
+  #takeWhole(bytes: Uint8Array, events: FramingEvent[], now: Instant): boolean {
+    if (this.#length > 0 || bytes.length < DATA_HEADER) return false
+    if (bytes[0] === ACKNOWLEDGEMENT && bytes.length === ACKNOWLEDGEMENT_LENGTH) {
+      this.#acknowledged(u32At(bytes, 1), u32At(bytes, 5), now)
+      return true
+    }
+    const length = bytes.length - DATA_HEADER
+    const isWhole = bytes[0] === DATA && (u32At(bytes, 4) & 0xff_ffff) === length
+    if (
+      !isWhole ||
+      length > this.#maxMessageSize ||
+      length < TOKEN.length ||
+      !isMessageAt(bytes, DATA_HEADER)
+    )
+      return false
+    const acknowledgement = this.#acknowledge(u32At(bytes, 1))
+    events.push({ kind: "message", bytes: bytes.subarray(DATA_HEADER), acknowledgement })
+    return true
   }
 
   #takeFrames(events: FramingEvent[], now: Instant): void {
@@ -162,10 +186,9 @@ export class Framing {
         distance > 32 ? 0 : ((distance === 32 ? 0 : this.#history << distance) | (1 << (distance - 1))) >>> 0
     this.#newest = sequence
     const frame = new Uint8Array(ACKNOWLEDGEMENT_LENGTH)
-    const view = new DataView(frame.buffer)
-    view.setUint8(0, ACKNOWLEDGEMENT)
-    view.setUint32(1, sequence)
-    view.setUint32(5, this.#history)
+    frame[0] = ACKNOWLEDGEMENT
+    putU32(frame, 1, sequence)
+    putU32(frame, 5, this.#history)
     return frame
   }
 
@@ -188,4 +211,17 @@ export class Framing {
       this.#smoothed = 0.875 * this.#smoothed + 0.125 * sample
     }
   }
+}
+
+const isMessageAt = (bytes: Uint8Array, at: number) =>
+  TOKEN.every((byte, index) => bytes[at + index] === byte)
+
+const u32At = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
 }

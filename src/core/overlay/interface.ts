@@ -4,7 +4,7 @@ import type { Address } from "../kit/address.ts"
 import type { CountEffect, LogEffect } from "../kit/log.ts"
 import type { Machine } from "../kit/machine.ts"
 import type { Random } from "../kit/random.ts"
-import type { Duration, Instant } from "../kit/time.ts"
+import { type Duration, type Instant, milliseconds } from "../kit/time.ts"
 import type { ErrorName } from "../reload/codes.ts"
 import type { Configuration } from "../reload/configuration.ts"
 import type { ResourceId } from "../reload/header.ts"
@@ -189,7 +189,18 @@ export interface OverlaySettings {
   readonly clockBound?: Duration
   /** Above this many nodes tables alone are kept instead of a link to everyone. */
   readonly fullMeshLimit: number
+  /** How closely links are watched; asked at every round, so that it may change. Default: `WATCHFUL`. */
+  readonly watch?: () => LinkWatch
 }
+
+/** How often all links are looked at, and how long a neighbor may be silent before it is probed. */
+export interface LinkWatch {
+  readonly round: Duration
+  readonly neighborIdle: Duration
+}
+
+/** Silence to rerouted in less than 3 s. */
+export const WATCHFUL: LinkWatch = { round: milliseconds(200), neighborIdle: milliseconds(500) }
 
 export interface PeerStatus {
   readonly node: NodeId

@@ -7,7 +7,7 @@ import { LIMITS } from "../kit/limits.ts"
 import { after, type Duration, type Instant, milliseconds, seconds } from "../kit/time.ts"
 import { Framing } from "../link/framing.ts"
 import type { Fabric } from "./fabric.ts"
-import type { AttemptId, LinkId, OverlayInput } from "./interface.ts"
+import { type AttemptId, type LinkId, type LinkWatch, type OverlayInput, WATCHFUL } from "./interface.ts"
 
 /** A link to a node whose certificate is trusted. */
 export interface Link {
@@ -41,16 +41,12 @@ export interface LinkEvents {
   dialed(address: Address, result: NodeId | { readonly failed: string }): void
 }
 
-/** How often all links are looked at. */
-const ROUND = milliseconds(200)
 /** A round that begins so late tells that we slept ourselves; nobody else is to blame for silence then. */
 const OVERSLEPT = milliseconds(400)
 /** A link that brings nothing for so long while it owes an acknowledgement is dead. */
 const PATIENCE = milliseconds(1_500)
 /** An acknowledgement may wait behind much else, in a queue that moves. One that takes so long does not come. */
 const UNACKNOWLEDGED = seconds(15)
-/** A neighbor that is silent for so long is probed; about, so that not all do it at once. */
-const NEIGHBOR_IDLE = milliseconds(500)
 /** So many neighbors on each side are watched so closely; a wide ring has more, which would cost too much. */
 const WATCHED = 3
 const OTHER_IDLE = seconds(30)
@@ -76,9 +72,12 @@ interface Attempt {
 export class LinkPool {
   readonly #fabric: Fabric
   readonly #events: LinkEvents
+  readonly #watch: () => LinkWatch
   readonly #links = new Map<LinkId, Link>()
   readonly #byNode = new Map<NodeId, Link>()
   readonly #attempts = new Map<AttemptId, Attempt>()
+  /** Their addresses, as they are written: one attempt for each. */
+  readonly #dialed = new Set<string>()
   readonly #addresses = new Map<NodeId, Address>()
   #isClosed = false
   #nextAttempt = 0
@@ -88,6 +87,7 @@ export class LinkPool {
   constructor(fabric: Fabric, events: LinkEvents) {
     this.#fabric = fabric
     this.#events = events
+    this.#watch = fabric.settings.watch ?? (() => WATCHFUL)
   }
 
   to(node: NodeId): Link | undefined {
@@ -114,20 +114,19 @@ export class LinkPool {
   }
 
   isDialing(address: Address): boolean {
-    const wanted = formatAddress(address)
-    return this.#attempts.values().some((attempt) => formatAddress(attempt.address) === wanted)
+    return this.#dialed.has(formatAddress(address))
   }
 
   dial(address: Address, expected: NodeId | undefined): void {
     if (this.isDialing(address) || this.#attempts.size >= LIMITS.reload.linkAttempts) return
     const attempt = this.#nextAttempt++
     this.#attempts.set(attempt, { address, expected })
+    this.#dialed.add(formatAddress(address))
     this.#fabric.emit({ kind: "open-link", attempt, address })
   }
 
   opened({ link: id, attempt: attemptId, certificate: der, remote }: Opened): void {
-    const attempt = attemptId === undefined ? undefined : this.#attempts.get(attemptId)
-    if (attemptId !== undefined) this.#attempts.delete(attemptId)
+    const attempt = this.#takeAttempt(attemptId)
     const certificate = this.#trusted(der)
     if (typeof certificate === "string") {
       this.#fabric.refuse("certificate")
@@ -157,9 +156,16 @@ export class LinkPool {
   }
 
   failed(attemptId: AttemptId, reason: string): void {
-    const attempt = this.#attempts.get(attemptId)
-    this.#attempts.delete(attemptId)
+    const attempt = this.#takeAttempt(attemptId)
     if (attempt) this.#events.dialed(attempt.address, { failed: reason })
+  }
+
+  #takeAttempt(id: AttemptId | undefined): Attempt | undefined {
+    const attempt = id === undefined ? undefined : this.#attempts.get(id)
+    if (attempt === undefined) return undefined
+    this.#attempts.delete(id!)
+    this.#dialed.delete(formatAddress(attempt.address))
+    return attempt
   }
 
   received(id: LinkId, bytes: Uint8Array): void {
@@ -275,7 +281,7 @@ export class LinkPool {
 
   #startRounds(): void {
     if (this.#nextRound !== undefined) return
-    this.#nextRound = after(this.#fabric.now, ROUND)
+    this.#nextRound = after(this.#fabric.now, this.#watch().round)
     this.#fabric.schedule.at(this.#nextRound, () => this.#round())
   }
 
@@ -293,6 +299,7 @@ export class LinkPool {
     this.#nextRound = undefined
     if (this.#links.size === 0) return
     this.#startRounds()
+    const { neighborIdle } = this.#watch()
     const { predecessors, successors } = topology.neighbors()
     const neighbors = new Set([...predecessors.slice(0, WATCHED), ...successors.slice(0, WATCHED)])
     for (const link of [...this.#byNode.values()]) {
@@ -302,7 +309,8 @@ export class LinkPool {
         continue
       }
       const isWatched = this.#byNode.size <= FEW || neighbors.has(link.node)
-      const idle = isWatched ? NEIGHBOR_IDLE : OTHER_IDLE
+      const idle = isWatched ? neighborIdle : OTHER_IDLE
+      // About so long, so that not all are probed at once.
       const jittered = (idle * (0.8 + 0.4 * settings.random.next())) as Duration
       if (silentSince > now && after(link.heard, jittered) <= now) this.#events.probe(link)
     }

@@ -158,16 +158,17 @@ export class Messenger {
       this.#fabric.refuse("ttl")
       return this.#refuseForwarding({ header, link }, payload, "Error_TTL_Exceeded")
     }
-    let rest = header.destination
-    for (;;) {
-      const [first, ...others] = rest
-      if (first === undefined) return this.#fabric.refuse("no-destination")
-      if (!this.#isForUs(first)) return this.#forward(link, { ...header, destination: rest }, payload)
+    const { destination } = header
+    for (const [index, first] of destination.entries()) {
+      const isLast = index === destination.length - 1
+      const isOurs = this.#isForUs(first)
       // A Resource-ID is the last there is. §6.1.1.
-      if (first.kind === "resource" && others.length > 0) return this.#fabric.refuse("destination")
-      if (others.length === 0) return this.#deliver(link, { ...header, destination: rest }, payload)
-      rest = others
+      if (isOurs && first.kind === "resource" && !isLast) return this.#fabric.refuse("destination")
+      if (isOurs && !isLast) continue
+      const rest = index === 0 ? header : { ...header, destination: destination.slice(index) }
+      return isOurs ? this.#deliver(link, rest, payload) : this.#forward(link, rest, payload)
     }
+    this.#fabric.refuse("no-destination")
   }
 
   #isForUs(destination: Destination): boolean {

@@ -23,6 +23,8 @@ const STAND_IN = seconds(5)
 const RETRY = seconds(1)
 /** How often one record is compared with its other holders, though nothing seems to be wrong: 1 % of a core. */
 const PATROL = milliseconds(100)
+/** Nor the same record more often than that: who has few need not compare them all the time. */
+const PATROL_ROUND = seconds(5)
 
 interface Sweep {
   readonly records: Iterator<ResourceId>
@@ -49,6 +51,7 @@ export class Repair {
   #sweepAt = NEVER
   #sweep: Appointment | undefined
   #turn: Appointment | undefined
+  #patrolBegan = 0 as Instant
   #patrol: Iterator<ResourceId> | undefined
   #patrolling: Appointment | undefined
 
@@ -176,17 +179,25 @@ export class Repair {
 
   /** One record after the other, for ever: what has gone wrong unnoticed does not stay so. */
   #patrolNext(): void {
-    this.#patrolling = this.#fabric.in(PATROL, () => this.#patrolNext())
-    const { isPeer, self } = this.#fabric
-    if (!isPeer || this.#due !== undefined || this.#transfers.isBusy) return
-    this.#patrol ??= this.#records.all()[Symbol.iterator]()
+    const { isPeer, now } = this.#fabric
+    if (isPeer && this.#due === undefined && !this.#transfers.isBusy) this.#patrolOne()
+    const soon = after(now, PATROL)
+    const next = this.#patrol === undefined ? Math.max(soon, after(this.#patrolBegan, PATROL_ROUND)) : soon
+    this.#patrolling = this.#fabric.schedule.at(next as Instant, () => this.#patrolNext())
+  }
+
+  #patrolOne(): void {
+    if (this.#patrol === undefined) {
+      this.#patrol = this.#records.all()[Symbol.iterator]()
+      this.#patrolBegan = this.#fabric.now
+    }
     const next = this.#patrol.next()
     if (next.done) {
       this.#patrol = undefined
       return
     }
     const [responsible, ...others] = this.#placement.due(next.value)
-    if (responsible !== self) return this.look(next.value)
+    if (responsible !== this.#fabric.self) return this.look(next.value)
     for (const node of others) this.#compare(next.value, node)
   }
 

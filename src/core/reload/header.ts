@@ -1,7 +1,6 @@
 import { NodeId } from "../identity/node-id.ts"
 import { FormatError } from "../kit/errors.ts"
-import { fromHex, toHex } from "../kit/hex.ts"
-import { type Codec, fixed, mapped, opaque, struct, u8, u16, u32, type Value } from "../wire/codec.ts"
+import { type Codec, opaque, struct, u8, u16, u32, type Value } from "../wire/codec.ts"
 import type { Reader } from "../wire/reader.ts"
 
 // RFC 6940 §6.3.2: the forwarding header, and what it is made of.
@@ -15,11 +14,21 @@ export function parseResourceId(text: string): ResourceId {
   return text as ResourceId
 }
 
-export const ResourceId: Codec<ResourceId> = mapped(
-  opaque(u8),
-  (bytes) => parseResourceId(toHex(bytes)),
-  (id) => fromHex(id),
-)
+const LONGEST_RESOURCE_ID = 254
+
+export const ResourceId: Codec<ResourceId> = {
+  read(from) {
+    const length = from.unsigned(1)
+    const digits = from.hex(length)
+    if (length === 0 || length > LONGEST_RESOURCE_ID)
+      throw from.fail(`a Resource-ID has 1 to ${LONGEST_RESOURCE_ID} bytes, not ${length}`)
+    return digits as ResourceId
+  },
+  write(id, to) {
+    to.unsigned(1, id.length >> 1)
+    to.hex(id)
+  },
+}
 
 /** Where a message is to go, or came through. RFC 6940 §6.3.2.2. */
 export type Destination =
@@ -73,11 +82,10 @@ export const Destination: Codec<Destination> = {
 
 /** Identifies a request and its response: 64 random bits as 16 hexadecimal digits. */
 export type TransactionId = string & { readonly TransactionId: unique symbol }
-export const TransactionId: Codec<TransactionId> = mapped(
-  fixed(8),
-  (bytes) => toHex(bytes) as TransactionId,
-  (id) => fromHex(id),
-)
+export const TransactionId: Codec<TransactionId> = {
+  read: (from) => from.hex(8) as TransactionId,
+  write: (id, to) => to.hex(id),
+}
 
 export type ForwardingOption = Value<typeof ForwardingOption>
 export const ForwardingOption = struct({ type: u8, flags: u8, value: opaque(u16) })

@@ -1,18 +1,7 @@
 import { toUtf8 } from "../kit/bytes.ts"
 import type { Hashes } from "../kit/crypto.ts"
 import { toHex } from "../kit/hex.ts"
-import {
-  boolean,
-  type Codec,
-  decode,
-  encode,
-  list,
-  opaque,
-  struct,
-  u16,
-  u32,
-  type Value,
-} from "../wire/codec.ts"
+import { boolean, type Codec, decode, list, opaque, struct, u16, u32, type Value } from "../wire/codec.ts"
 import { Reader } from "../wire/reader.ts"
 import { Writer } from "../wire/writer.ts"
 import { AttachReqAns } from "./attach.ts"
@@ -104,21 +93,25 @@ export interface MessageContents {
 const NAMES = new Map(
   Object.entries(MessageCode).map(([name, code]) => [code as number, name as MessageName]),
 )
-const RawContents = struct({ code: u16, body: opaque(u32), extensions: list(u32, MessageExtension) })
+const Extensions = list(u32, MessageExtension)
+/** Its fields are copied when they are read from it. */
+const RawBody: Codec<Uint8Array> = { ...opaque(u32), read: (from) => from.view(from.unsigned(4)) }
+const RawContents = struct({ code: u16, body: RawBody, extensions: Extensions })
 
 /** Contents, as the signature covers them. */
 export const MessageContents: Codec<MessageContents> = {
   read(from) {
     const { code, body, extensions } = RawContents.read(from)
     const name = NAMES.get(code)
-    if (name === undefined) return { body: { kind: "unknown", code, bytes: body }, extensions }
+    if (name === undefined) return { body: { kind: "unknown", code, bytes: body.slice() }, extensions }
     return { body: { kind: name, ...decode<object>(BODIES[name], body, name) } as KnownBody, extensions }
   },
   write({ body, extensions }, to) {
     if (body.kind === "unknown")
       return RawContents.write({ code: body.code, body: body.bytes, extensions }, to)
-    const codec: Codec<object> = BODIES[body.kind]
-    RawContents.write({ code: MessageCode[body.kind], body: encode(codec, body), extensions }, to)
+    to.unsigned(2, MessageCode[body.kind])
+    to.frame(4, () => (BODIES[body.kind] as Codec<object>).write(body, to))
+    Extensions.write(extensions, to)
   },
 }
 
@@ -198,11 +191,17 @@ export function writeMessage(header: ForwardingHeader, payload: Uint8Array): Uin
     },
     writer,
   )
-  for (const part of [via, destination, options, payload]) writer.bytes(part)
+  writer.bytes(via)
+  writer.bytes(destination)
+  writer.bytes(options)
+  writer.bytes(payload)
   return writer.finish()
 }
 
+const NONE = new Uint8Array()
+
 function writeAll<T>(elements: readonly T[], element: Codec<T>): Uint8Array {
+  if (elements.length === 0) return NONE
   const writer = new Writer()
   for (const each of elements) element.write(each, writer)
   return writer.finish()

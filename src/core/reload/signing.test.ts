@@ -26,7 +26,7 @@ const place = { overlay: 0x0a0b0c0d, transaction: "0102030405060708" as Transact
 function watched(identity: Identity): Identity & { readonly signed: Uint8Array[] } {
   const signed: Uint8Array[] = []
   const sign = (bytes: Uint8Array) => {
-    signed.push(bytes)
+    signed.push(bytes.slice())
     return identity.sign(bytes)
   }
   return { ...identity, sign, signed }

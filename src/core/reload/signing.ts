@@ -5,6 +5,7 @@ import { FormatError, invariant } from "../kit/errors.ts"
 import { fromHex, toHex } from "../kit/hex.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { encode, struct, u32, u64 } from "../wire/codec.ts"
+import { Writer } from "../wire/writer.ts"
 import { ResourceId, TransactionId } from "./header.ts"
 import { MessageContents } from "./message.ts"
 import { type GenericCertificate, SecurityBlock, type Signature, SignerIdentity } from "./security.ts"
@@ -36,12 +37,19 @@ export interface MessageToSign {
 
 /** The payload that follows the forwarding header: contents and security block. */
 export function signMessage(identity: Identity, message: MessageToSign): Uint8Array {
-  const contents = encode(MessageContents, message.contents)
+  const writer = new Writer()
+  MessagePlace.write(message, writer)
+  const start = writer.length
+  MessageContents.write(message.contents, writer)
+  const end = writer.length
   const signer = signerIdentityOf(identity.certificate)
-  const value = identity.sign(messageInput(message, contents, signer))
+  SignerIdentity.write(signer, writer)
+  const value = identity.sign(writer.written(0))
+  writer.backTo(end)
   const certificates = fillBucket(identity.certificate.der, message.certificates ?? [])
   const signature: Signature = { algorithm: identity.algorithm, identity: signer, value }
-  return concat(contents, encode(SecurityBlock, { certificates, signature }))
+  SecurityBlock.write({ certificates, signature }, writer)
+  return writer.finish(start)
 }
 
 /** A message as `readPayload` took it apart, with `overlay` and `transaction` from its header. */
@@ -63,9 +71,13 @@ export function verifyMessage(cryptography: Cryptography, message: MessageToVeri
       ? known
       : findSigner(cryptography, signature.identity, readBucket(cryptography, certificates))
   if ("refused" in signer) return signer
-  const input = messageInput(message, message.contentsBytes, signature.identity)
-  if (!cryptography.verify(signer, signature.algorithm, input, signature.value))
-    return { refused: `the message's signature is not that of ${signer.userName}` }
+  const writer = new Writer()
+  MessagePlace.write(message, writer)
+  writer.bytes(message.contentsBytes)
+  SignerIdentity.write(signature.identity, writer)
+  const isRight = cryptography.verify(signer, signature.algorithm, writer.written(0), signature.value)
+  writer.discard()
+  if (!isRight) return { refused: `the message's signature is not that of ${signer.userName}` }
   return signer
 }
 
@@ -170,15 +182,7 @@ function fillBucket(own: Uint8Array, others: Iterable<Uint8Array>): readonly Gen
   return bucket
 }
 
-/** overlay ‖ transaction_id ‖ MessageContents ‖ SignerIdentity. §6.3.4. */
-function messageInput(
-  { overlay, transaction }: { readonly overlay: number; readonly transaction: TransactionId },
-  contents: Uint8Array,
-  signer: SignerIdentity,
-): Uint8Array {
-  return concat(encode(MessagePlace, { overlay, transaction }), contents, encode(SignerIdentity, signer))
-}
-
+/** What a signature covers: this, MessageContents, and SignerIdentity. §6.3.4. */
 const MessagePlace = struct({ overlay: u32, transaction: TransactionId })
 
 /**

@@ -90,11 +90,12 @@ export function text(length: Unsigned): Codec<string> {
         throw from.fail("is not UTF-8")
       }
     },
-    write: (value, to) => bytes.write(new TextEncoder().encode(value), to),
+    write: (value, to) => bytes.write(utf8Encoder.encode(value), to),
   }
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
+const utf8Encoder = new TextEncoder()
 
 /** Elements behind their length in bytes: `Thing x<0..2^16-1>` is `list(u16, Thing)`. */
 export const list = <T>(length: Unsigned, element: Codec<T>): Codec<readonly T[]> => ({
@@ -102,7 +103,7 @@ export const list = <T>(length: Unsigned, element: Codec<T>): Codec<readonly T[]
     return from.frame(from.unsigned(length.size), () => {
       const elements: T[] = []
       while (from.remaining > 0) {
-        from.enter(`[${elements.length}]`)
+        from.enter(elements.length)
         elements.push(element.read(from))
         from.leave()
       }
@@ -158,19 +159,19 @@ type Struct<F extends Fields> = { readonly [Name in keyof F]: Value<F[Name]> }
 
 /** Fields, one after the other. */
 export function struct<const F extends Fields>(fields: F): Codec<Struct<F>> {
-  const entries = Object.entries(fields)
+  const entries = Object.entries(fields).map(([name, codec]) => ({ name, step: `.${name}`, codec }))
   return {
     read(from) {
       const value: Record<string, unknown> = {}
-      for (const [name, codec] of entries) {
-        from.enter(`.${name}`)
+      for (const { name, step, codec } of entries) {
+        from.enter(step)
         value[name] = codec.read(from)
         from.leave()
       }
       return value as Struct<F>
     },
     write(value, to) {
-      for (const [name, codec] of entries) codec.write(value[name], to)
+      for (const { name, codec } of entries) codec.write(value[name], to)
     },
   }
 }

@@ -1,7 +1,8 @@
 import type { NodeId } from "../../core/identity/node-id.ts"
 import { PROVISIONER, rolesOfDomain } from "../../core/identity/roles.ts"
 import type { Hashes } from "../../core/kit/crypto.ts"
-import { after, type Duration, milliseconds, seconds } from "../../core/kit/time.ts"
+import { after, type Duration, type Instant, milliseconds, seconds } from "../../core/kit/time.ts"
+import { type LinkWatch, WATCHFUL } from "../../core/overlay/interface.ts"
 import { createOverlay } from "../../core/overlay/overlay.ts"
 import { DEFAULT_KINDS } from "../../core/storage/kinds.ts"
 import type { Climate } from "../conditions.ts"
@@ -14,8 +15,13 @@ import { chordComplaint, ringAmiss } from "./peer-checkers.ts"
 import { PeerHost } from "./peer-host.ts"
 
 /** In how large a wave peers join a ring that grows. */
-const MOST_IN_WAVE = 16
+const MOST_IN_WAVE = 8
 const STEP = milliseconds(250)
+
+/** How links are watched while nothing can happen to them: most of what a ring at rest costs is watching. */
+const CALM: LinkWatch = { round: seconds(2), neighborIdle: seconds(10) }
+/** So long before something may happen, links are watched as ever. */
+const ALERT = seconds(10)
 
 export interface PeerConditions extends Climate {
   readonly peers: number
@@ -40,6 +46,7 @@ export class PeerWorld extends Scene {
   readonly #sitesBy: "turn" | "arc"
   readonly #surroundings: Surroundings
   readonly #byHost = new Map<string, PeerHost>()
+  #watch = WATCHFUL
 
   constructor(seed: number, conditions: PeerConditions, hashes: Hashes, watch?: (line: string) => void) {
     const { peers, fullMeshLimit = 4, sites, diskDelay = milliseconds(2), sitesBy, ...climate } = conditions
@@ -77,6 +84,7 @@ export class PeerWorld extends Scene {
           advertised: { host, port: RELOAD_PORT },
           applications: new Map(),
           fullMeshLimit: this.#fullMeshLimit,
+          watch: () => this.#watch,
         }),
     })
     this.peers.push(peer)
@@ -106,6 +114,21 @@ export class PeerWorld extends Scene {
     peer.leave()
     this.runUntil(() => peer.hasLeft || !peer.alive, seconds(60))
     if (peer.alive) peer.crash()
+  }
+
+  /**
+   * Tells a stretch of the story in which peers write and read, but nobody dies and no way is cut, with links watched
+   * less closely; at its beginning and for its last seconds as closely as ever. `tell` is called until `end`, and lets time pass.
+   */
+  calmly(end: Instant, tell: (until: Instant) => void): void {
+    const wakeAt = (end - ALERT) as Instant
+    if (after(this.now, ALERT) < wakeAt) {
+      this.run(ALERT)
+      this.#watch = CALM
+      while (this.now < wakeAt) tell(wakeAt)
+      this.#watch = WATCHFUL
+    }
+    while (this.now < end) tell(end)
   }
 
   /** Machines lose power, all at one instant. */
