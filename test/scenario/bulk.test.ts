@@ -4,7 +4,7 @@ import { copiesComplaint, ringComplaint, usersComplaint } from "../../src/sim/ch
 import { scenario } from "../../src/sim/scenario.ts"
 import { addUsers, eventually, userNames } from "../../src/sim/telephony.ts"
 
-// A node that comes back to many records over a line that is slow. What is handed over fills the line for a minute.
+// Lines that are slow, and machines that have too much to do: what is handed over takes a minute, and an answer seconds.
 
 /** Bytes a second. A copy of a record is one to two thousand. */
 const SLOW = 24_000
@@ -33,5 +33,30 @@ scenario(
     assert.deepEqual(lost, [])
     world.weather.change({ bandwidth: Number.POSITIVE_INFINITY })
     assert.equal(usersComplaint(world, names), undefined)
+  },
+)
+
+scenario(
+  "a node that gets a turn only now and then is given longer to answer, and is noticed nevertheless when it dies",
+  { nodes: 4, seeds: 3 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const slow = world.pick(world.hosts)
+    const from = world.now
+    const stall = (span: number) => {
+      slow.freeze()
+      world.run(seconds(span))
+      slow.thaw()
+      world.run(seconds(0.7))
+    }
+    for (let round = 0; round < 6; round++) stall(1.2)
+    stall(1.9)
+    assert.equal(
+      world.log.told.find(({ at, effect }) => at >= from && effect.event === "overlay.unlinked"),
+      undefined,
+    )
+    slow.crash("silent")
+    world.run(seconds(5))
+    assert.equal(ringComplaint(world), undefined)
   },
 )

@@ -62,3 +62,21 @@ test("bytes that are not RELOAD end the link with a reason", () => {
   const hugeHeader = concat(fromHex("8000000000000400d2454c4f"), new Uint8Array(28), fromHex("ffffffffffff"))
   assert.deepEqual(kinds(new Framing(100).receive(hugeHeader, at(0))), ["broken"])
 })
+
+test("tells the slowest acknowledgement of the last seconds, and forgets it after them", () => {
+  const [one, other] = [new Framing(1_000), new Framing(1_000)]
+  const message = Uint8Array.of(0xd2, 0x45, 0x4c, 0x4f)
+  const roundTrip = (sentAt: number, took: number) => {
+    const [event] = other.receive(one.frame(message, sentAt as Instant), sentAt as Instant)
+    assert.ok(event?.kind === "message")
+    one.receive(event.acknowledgement, (sentAt + took) as Instant)
+  }
+  roundTrip(0, 900)
+  roundTrip(1_000, 20)
+  assert.equal(one.slowest(2_000 as Instant), 900)
+  roundTrip(9_000, 30)
+  assert.equal(one.slowest(12_000 as Instant), 900)
+  roundTrip(13_000, 40)
+  assert.equal(one.slowest(22_500 as Instant), 40)
+  assert.equal(one.slowest(45_000 as Instant), 0)
+})

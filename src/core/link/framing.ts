@@ -1,5 +1,5 @@
 import { equalBytes } from "../kit/bytes.ts"
-import { type Duration, type Instant, milliseconds, NEVER } from "../kit/time.ts"
+import { after, type Duration, type Instant, milliseconds, NEVER, NO_TIME, seconds } from "../kit/time.ts"
 import { HEADER_LENGTH } from "../reload/header.ts"
 
 // RFC 6940 §6.6.2: frames on a stream, and their acknowledgements. The stream is reliable, so nothing is
@@ -14,6 +14,8 @@ const TOKEN = Uint8Array.of(0xd2, 0x45, 0x4c, 0x4f)
 
 /** Frames whose acknowledgement we wait for. More are sent, but not watched. */
 const WATCHED = 4_096
+/** The slowest acknowledgement is told of for so long, and at most for as long again. */
+const OF_LATE = seconds(10)
 
 export type FramingEvent =
   /** A whole message, and the frame that acknowledges it. */
@@ -37,6 +39,9 @@ export class Framing {
   readonly #unacknowledged = new Map<number, Instant>()
   #smoothed: number | undefined
   #variation = 0
+  #slowest: Duration = NO_TIME
+  #slowestBefore: Duration = NO_TIME
+  #slowestSince = 0 as Instant
 
   constructor(maxMessageSize: number) {
     this.#maxMessageSize = maxMessageSize
@@ -57,6 +62,12 @@ export class Framing {
   /** How long an acknowledgement may take; RFC 6298 §2 without its lower bound of a second. */
   get timeout(): Duration {
     return milliseconds(this.#smoothed === undefined ? 500 : this.#smoothed + 4 * this.#variation)
+  }
+
+  /** How long the slowest acknowledgement of the last ten seconds took, or twenty. */
+  slowest(now: Instant): Duration {
+    this.#forgetSlowest(now)
+    return milliseconds(Math.max(this.#slowest, this.#slowestBefore))
   }
 
   /** A message as one data frame. */
@@ -196,10 +207,20 @@ export class Framing {
     const sent = this.#unacknowledged.get(sequence)
     if (sent === undefined) return
     this.#measure(now - sent)
+    this.#forgetSlowest(now)
+    this.#slowest = milliseconds(Math.max(this.#slowest, now - sent))
     this.#unacknowledged.delete(sequence)
     if (this.#unacknowledged.size === 0) return
     for (let bit = 0; bit < 32; bit++)
       if ((received >>> bit) & 1) this.#unacknowledged.delete((sequence - 1 - bit) >>> 0)
+  }
+
+  #forgetSlowest(now: Instant): void {
+    if (now < after(this.#slowestSince, OF_LATE)) return
+    const isLongAgo = now >= after(this.#slowestSince, milliseconds(2 * OF_LATE))
+    this.#slowestBefore = isLongAgo ? NO_TIME : this.#slowest
+    this.#slowest = NO_TIME
+    this.#slowestSince = now
   }
 
   #measure(sample: number): void {

@@ -45,6 +45,10 @@ export interface LinkEvents {
 const OVERSLEPT = milliseconds(400)
 /** A link that brings nothing for so long while it owes an acknowledgement is dead. */
 const PATIENCE = milliseconds(1_500)
+/** The same at most, where acknowledgements have been slow to come of late: the machine there has too much to do. */
+const LONGEST_PATIENCE = seconds(4)
+/** So many times as long as the slowest acknowledgement of late. */
+const SPARE = 2
 /** An acknowledgement may wait behind much else, in a queue that moves. One that takes so long does not come. */
 const UNACKNOWLEDGED = seconds(15)
 /** So many neighbors on each side are watched so closely; a wide ring has more, which would cost too much. */
@@ -290,7 +294,10 @@ export class LinkPool {
     const { now } = this.#fabric
     const waiting = framing.waitingSince
     if (after(waiting, PATIENCE) > now || this.#excusedUntil > now) return false
-    return after(heard, PATIENCE) <= now || after(waiting, UNACKNOWLEDGED) <= now
+    const usual = Math.max(PATIENCE, SPARE * framing.slowest(now))
+    const patience = Math.min(usual, LONGEST_PATIENCE) as Duration
+    const isSilent = after(waiting, patience) <= now && after(heard, patience) <= now
+    return isSilent || after(waiting, UNACKNOWLEDGED) <= now
   }
 
   #round(): void {

@@ -13,7 +13,9 @@ const AT_FIRST = 8
 /** Bytes on their way at once, at most. Whatever is sent after them waits behind them. */
 const BYTES_AT_ONCE = 65_536
 /** A copy that takes longer to be confirmed tells of a line, a disk or a processor that has too much to do. */
-const SLOW = milliseconds(400)
+const SLOW = milliseconds(600)
+/** Fewer would fill no line, and only wait: where processors are short each copy takes long, however few there are. */
+const AT_LEAST = 6
 /** Each copy that is confirmed sooner lets so much of one more be on its way. */
 const GROWTH = 0.25
 /** Bytes of values in one Store, where the overlay's max-message-size allows as many. */
@@ -119,7 +121,7 @@ export class Transfers {
     const { now } = this.#fabric
     if (after(begun, SLOW) >= now) this.#most = Math.min(AT_ONCE, this.#most + GROWTH)
     else if (begun >= this.#slowedAt) {
-      this.#most = Math.max(1, this.#most / 2)
+      this.#most = Math.max(AT_LEAST, this.#most / 2)
       this.#slowedAt = now
     }
   }
