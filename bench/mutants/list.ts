@@ -56,7 +56,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: MACHINE,
     line: "if (isNeighbor) state.setNeedsUs(from, true)",
     instead: "if (isNeighbor) state.setNeedsUs(from, false)",
-    near: "src/core/topology/chord/chord.test.ts",
+    near: "src/sim/lean/lean.test.ts",
   },
   {
     bug: "an older copy replaces a newer one",

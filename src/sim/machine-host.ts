@@ -77,7 +77,10 @@ export abstract class MachineHost<
     }
     this.ports = new SimPorts(owner, world.network)
     this.#drive = new Drive(world, {
-      takes: (input) => this.note(describe(input)),
+      takes: (input) => {
+        if (world.log.isKept) this.note(describe(input))
+        else this.note(input.kind)
+      },
       perform: (effect) => this.perform(effect),
     })
   }

@@ -47,7 +47,7 @@ export function peerScenario(
   const peers = isFull ? FULL_RING : SMALL_RING
   for (const seed of chosenSeeds(seeds)) {
     test(`${title} (seed ${seed})`, (context) => {
-      const world = new PeerWorld(seed, { ...conditions, peers: 0 }, openSslHashes, watch())
+      const world = new PeerWorld(seed, { ...conditions, peers: 0, isHashed: false }, openSslHashes, watch())
       world.grow(peers)
       play(world, { peers, isFull }, context)
     })

@@ -16,6 +16,8 @@ const BEGINNING = 1_893_456_000_000 as Instant
 export interface SceneConditions extends Climate {
   /** The overlay's name, and the SIP domain. */
   readonly domain: string
+  /** Whether a hash of all that happens is kept. Default: it is. */
+  readonly isHashed?: boolean
 }
 
 /** What all invented worlds have, whoever lives there: one seed, a clock, a network, an authority and a log. */
@@ -36,13 +38,13 @@ export abstract class Scene {
   /** `hashes`: the platform's; hashing need not be invented. `watch` is shown every line of the event log. */
   constructor(
     seed: number,
-    { domain, ...climate }: SceneConditions,
+    { domain, isHashed, ...climate }: SceneConditions,
     hashes: Hashes,
     watch?: (line: string) => void,
   ) {
     this.domain = domain
     this.#random = new SeededRandom(seed)
-    this.log = new EventLog(hashes, watch)
+    this.log = new EventLog(hashes, watch, isHashed)
     this.cryptography = new FakeCryptography(hashes)
     this.authority = fakeAuthority(this.cryptography, { overlay: domain, seed })
     this.weather = new Weather(this.chance(), climate)

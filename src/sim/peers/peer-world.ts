@@ -14,8 +14,9 @@ import { RELOAD_PORT } from "../sim-ports.ts"
 import { chordComplaint, ringAmiss } from "./peer-checkers.ts"
 import { PeerHost } from "./peer-host.ts"
 
-/** In how large a wave peers join a ring that grows. */
-const MOST_IN_WAVE = 8
+/** In how large waves peers join a ring that grows: who joins beside others that join costs more messages. */
+const LEAST_IN_WAVE = 4
+const MOST_IN_WAVE = 16
 const STEP = milliseconds(250)
 
 /** How links are watched while nothing can happen to them: most of what a ring at rest costs is watching. */
@@ -36,6 +37,8 @@ export interface PeerConditions extends Climate {
   readonly sitesBy?: "turn" | "arc"
   /** How long a disk takes to make a change durable. Default 2 ms. */
   readonly diskDelay?: Duration
+  /** Whether a hash of all that happens is kept. Default: it is. */
+  readonly isHashed?: boolean
 }
 
 /** The invented world of peers without SIP: overlay machines with real encoding, links, disks and one clock. */
@@ -94,10 +97,10 @@ export class PeerWorld extends Scene {
     return peer
   }
 
-  /** As many more join, some at a time, until all are one ring: half the work of joining all at one instant. */
+  /** As many more join, some at a time, until all are one ring: two thirds of the work of joining all at one instant. */
   grow(count: number): void {
     for (let left = count; left > 0; ) {
-      const wave = Math.min(left, Math.max(4, Math.ceil(this.peers.length / 2)), MOST_IN_WAVE)
+      const wave = Math.min(left, MOST_IN_WAVE, Math.max(LEAST_IN_WAVE, this.peers.length >> 4))
       for (let i = 0; i < wave; i++) this.join()
       left -= wave
       waitUntilWhole(this, seconds(60))
