@@ -18,6 +18,9 @@ interface HeldRecord {
   confirmed: readonly NodeId[]
 }
 
+/** Shared: the many records of a lone node are confirmed by nobody. */
+const NOBODY: readonly NodeId[] = []
+
 /** Which records we hold, and which other peers are known to hold them as well. */
 export class Records {
   readonly #fabric: Fabric
@@ -32,7 +35,7 @@ export class Records {
   /** What was restored is held by us; who else has it must be found out. */
   addRestored(): void {
     for (const resource of this.#fabric.storage.resources())
-      this.#records.set(resource, { since: 0 as Instant, version: 0, confirmed: [] })
+      this.#records.set(resource, { since: 0 as Instant, version: 0, confirmed: NOBODY })
   }
 
   get size(): number {
@@ -60,7 +63,7 @@ export class Records {
   changed(resource: ResourceId): void {
     const record = this.#records.get(resource)
     if (record) record.version++
-    else this.#records.set(resource, { since: this.#fabric.now, version: 1, confirmed: [] })
+    else this.#records.set(resource, { since: this.#fabric.now, version: 1, confirmed: NOBODY })
   }
 
   /** It has changed as `node` sent it: nobody else need have it so. */
@@ -73,7 +76,7 @@ export class Records {
   /** It has changed in a way that nobody else knows of. */
   diverged(resource: ResourceId): void {
     this.changed(resource)
-    this.#records.get(resource)!.confirmed = []
+    this.#records.get(resource)!.confirmed = NOBODY
   }
 
   forget(resource: ResourceId): void {

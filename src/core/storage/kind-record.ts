@@ -1,3 +1,4 @@
+import type { Few } from "../kit/few.ts"
 import type { Instant } from "../kit/time.ts"
 import type { HeldValue } from "./held-value.ts"
 import type { KindDefinition } from "./kind.ts"
@@ -6,7 +7,7 @@ import type { KindDefinition } from "./kind.ts"
 export interface KindRecord {
   readonly definition: KindDefinition
   generation: number
-  readonly values: Map<string, HeldValue>
+  readonly values: Few<string, HeldValue>
 }
 
 /** The value in a slot; what has expired is no longer there, though it may still be held. */
@@ -16,5 +17,5 @@ export function valueIn(record: KindRecord | undefined, slot: string, now: Insta
 }
 
 export function livingValues(record: KindRecord | undefined, now: Instant): readonly HeldValue[] {
-  return record ? [...record.values.values()].filter(({ expiresAt }) => expiresAt > now) : []
+  return record ? record.values.values().filter(({ expiresAt }) => expiresAt > now) : []
 }

@@ -1,6 +1,7 @@
 import { concat } from "../kit/bytes.ts"
 import type { Hashes } from "../kit/crypto.ts"
 import { Deadlines } from "../kit/deadlines.ts"
+import { Few } from "../kit/few.ts"
 import { toHex } from "../kit/hex.ts"
 import { earliest, type Instant, NEVER } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
@@ -12,7 +13,7 @@ import type { KindRecord } from "./kind-record.ts"
 
 /** All that is held at one Resource-ID. */
 interface HeldResource {
-  readonly records: Map<KindId, KindRecord>
+  readonly records: Few<KindId, KindRecord>
   /** No value expires before; the one that did may be gone. */
   expiry: Instant
   digest: string | undefined
@@ -49,7 +50,7 @@ export class RecordTable {
   }
 
   records(resource: ResourceId): readonly KindRecord[] {
-    return [...(this.#resources.get(resource)?.records.values() ?? [])]
+    return this.#resources.get(resource)?.records.values() ?? []
   }
 
   record(resource: ResourceId, kind: KindId): KindRecord | undefined {
@@ -62,7 +63,7 @@ export class RecordTable {
     const record: KindRecord = at.records.get(definition.id) ?? {
       definition,
       generation: 0,
-      values: new Map(),
+      values: new Few(),
     }
     at.records.set(definition.id, record)
     const replaced = record.values.get(held.slot)
@@ -91,7 +92,7 @@ export class RecordTable {
 
   placesAt(resource: ResourceId): readonly HeldPlace[] {
     return this.records(resource).flatMap(({ definition, values }) =>
-      [...values.keys()].map((slot) => ({ resource, kindId: definition.id, slot })),
+      values.keys().map((slot) => ({ resource, kindId: definition.id, slot })),
     )
   }
 
@@ -122,7 +123,7 @@ export class RecordTable {
   #resource(resource: ResourceId): HeldResource {
     const known = this.#resources.get(resource)
     if (known) return known
-    const at: HeldResource = { records: new Map(), expiry: NEVER, digest: undefined }
+    const at: HeldResource = { records: new Few(), expiry: NEVER, digest: undefined }
     this.#resources.set(resource, at)
     return at
   }
@@ -134,10 +135,13 @@ export class RecordTable {
 }
 
 function fingerprintParts({ records }: HeldResource): readonly Uint8Array[] {
-  const byId = [...records.values()].sort((a, b) => a.definition.id - b.definition.id)
+  const byId = records.values().sort((a, b) => a.definition.id - b.definition.id)
   return byId.flatMap(({ definition, values }) => [
     encode(u32, definition.id),
     encode(u32, values.size),
-    ...[...values.keys()].sort().flatMap((slot) => sharedBytes(values.get(slot)!)),
+    ...values
+      .keys()
+      .sort()
+      .flatMap((slot) => sharedBytes(values.get(slot)!)),
   ])
 }

@@ -145,13 +145,12 @@ export class Storage {
   /** Where values are held that one of these certificates verifies, by fingerprint. Looks at all of them. */
   signedBy(fingerprints: ReadonlySet<string>): readonly HeldSignature[] {
     return [...this.#table.resources()].flatMap((resource) =>
-      this.#table
-        .records(resource)
-        .flatMap(({ definition, values }) =>
-          [...values.values()]
-            .filter(({ signer }) => fingerprints.has(signer))
-            .map(({ slot, signer }) => ({ resource, definition, slot, signer })),
-        ),
+      this.#table.records(resource).flatMap(({ definition, values }) =>
+        values
+          .values()
+          .filter(({ signer }) => fingerprints.has(signer))
+          .map(({ slot, signer }) => ({ resource, definition, slot, signer })),
+      ),
     )
   }
 

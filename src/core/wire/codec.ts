@@ -107,7 +107,8 @@ export const list = <T>(length: Unsigned, element: Codec<T>): Codec<readonly T[]
         elements.push(element.read(from))
         from.leave()
       }
-      return elements
+      // One that has grown has room for sixteen more, and records are kept by the hundred thousand.
+      return elements.slice()
     })
   },
   write: (elements, to) =>

@@ -1,5 +1,7 @@
 import { checksum } from "../../kit/checksum.ts"
 import { Deadlines } from "../../kit/deadlines.ts"
+import { Few } from "../../kit/few.ts"
+import { ownText } from "../../kit/own-text.ts"
 import { after, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
 import type { Binding, EdgeBindings } from "../stores.ts"
@@ -61,7 +63,7 @@ interface Record {
    */
   soleVersion: number
   checkedAt: Instant
-  readonly held: Map<string, Held>
+  readonly held: Few<string, Held>
 }
 
 /** A registration that was refreshed after all that the record says against it, and has to stand in it again. */
@@ -145,7 +147,7 @@ export class EdgeTable {
       aor,
       callId: held.binding.callId,
       requested: same,
-      contact: contactOf(held.binding),
+      contact: ownText(contactOf(held.binding)),
       behindContact,
       toTag,
       answered,
@@ -218,7 +220,7 @@ export class EdgeTable {
       entries,
       soleVersion: 0,
       checkedAt: now,
-      held: new Map<string, Held>(),
+      held: new Few<string, Held>(),
     }
     record.entries = entries
     record.soleVersion = soleVersionOf(mergeBindings(entries, now), this.#self)
@@ -227,7 +229,7 @@ export class EdgeTable {
     const own = new Set(
       (entries.find(({ edge }) => edge === this.#self)?.bindings ?? []).map(({ version }) => version),
     )
-    for (const held of [...record.held.values()]) if (!own.has(held.binding.version)) this.#drop(record, held)
+    for (const held of record.held.values()) if (!own.has(held.binding.version)) this.#drop(record, held)
     for (const { binding, requested } of bound) {
       const identity = identityOf(binding)
       const old = record.held.get(identity)
@@ -277,7 +279,7 @@ export class EdgeTable {
     record.soleVersion = soleVersionOf(counting, this.#self)
     const standing = counting.filter(({ edge }) => edge === this.#self)
     const overlooked: Overlooked[] = []
-    for (const held of [...record.held.values()]) {
+    for (const held of record.held.values()) {
       const { unchecked, binding, flow } = held
       held.unchecked = undefined
       if (standing.some(({ version }) => version === binding.version)) continue
@@ -299,7 +301,7 @@ export class EdgeTable {
   forget(aor: string): readonly EdgeRegistration[] {
     const record = this.#records.get(aor)
     if (record === undefined) return []
-    const all = [...record.held.values()]
+    const all = record.held.values()
     for (const held of all) this.#drop(record, held)
     this.#tidy(record)
     return all

@@ -1,6 +1,7 @@
 import { formatAddress } from "../../kit/address.ts"
 import { FormatError } from "../../kit/errors.ts"
 import { LIMITS } from "../../kit/limits.ts"
+import { ownText } from "../../kit/own-text.ts"
 import { type Duration, seconds } from "../../kit/time.ts"
 import {
   callIdOf,
@@ -80,8 +81,8 @@ class Reader {
     this.#request = request
     this.#flow = flow
     this.#rules = rules
-    this.#path = valuesOf(request, "Path")
-    this.#callId = callIdOf(request)
+    this.#path = valuesOf(request, "Path").map(ownText)
+    this.#callId = ownText(callIdOf(request))
     this.#cseq = cseqOf(request).number
   }
 
@@ -124,8 +125,8 @@ class Reader {
     const flow = reach === "contact" ? undefined : this.#rules.flowToken(this.#flow)
     const keptOpen = reach === "kept-open" && flow !== undefined
     const binding = {
-      contact: contact.uri,
-      parameters: contact.parameters.without("q").without("expires").toString(),
+      contact: ownText(contact.uri),
+      parameters: ownText(contact.parameters.without("q").without("expires").toString()),
       q: qOf(contact),
       path: this.#path,
       callId: this.#callId,
@@ -133,7 +134,7 @@ class Reader {
       instance,
       regId,
       transport: this.#flow.transport,
-      source: formatAddress(this.#flow.remote),
+      source: ownText(formatAddress(this.#flow.remote)),
       flow,
     }
     const size = binding.contact.length + binding.parameters.length + this.#path.join().length
