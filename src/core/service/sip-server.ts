@@ -22,6 +22,7 @@ import { ProxyCore } from "./proxy/proxy.ts"
 import { Questions } from "./questions.ts"
 import { type Refusal, refuse, unavailable, unsupported } from "./refusal.ts"
 import { Registrar } from "./registrar/registrar.ts"
+import { DialogRequests } from "./routing/dialog-requests.ts"
 import { Flows } from "./routing/flows.ts"
 import { hasToTag, RecordRoutes } from "./routing/record-route.ts"
 import { Router } from "./routing/router.ts"
@@ -58,6 +59,7 @@ class Server implements SipServer, Desk {
   readonly #router: Router
   readonly #proxy: ProxyCore
   readonly #shortcuts: Shortcuts
+  readonly #dialogRequests: DialogRequests
   #lastTicket = 0
   #answeredCalls = 0
 
@@ -103,6 +105,7 @@ class Server implements SipServer, Desk {
       answerSelf: (call, now) => this.#answerSelf(call, now),
     })
     this.#proxy = new ProxyCore({ listeners, random, nextTicket })
+    this.#dialogRequests = new DialogRequests({ names: this.#names, tokens, flows: this.#flows })
     this.#shortcuts = new Shortcuts({
       settings,
       authentication: this.#authentication,
@@ -204,6 +207,9 @@ class Server implements SipServer, Desk {
     if (answered !== undefined) return answered
     const onward = this.#proxy.readOnward(bytes)
     if (onward !== undefined) return this.#tellProxy({ kind: "received", message: onward, flow }, now)
+    const inside = this.#dialogRequests.read(bytes, flow)
+    const relayed = inside && this.#proxy.relay(inside, bytes, flow, now)
+    if (relayed !== undefined) return this.#perform(relayed, now)
     let message: SipMessage
     try {
       message = parseMessage(bytes)

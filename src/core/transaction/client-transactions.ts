@@ -10,7 +10,7 @@ import { branchOf } from "../sip/via.ts"
 import type { ClientEffect } from "./client.ts"
 import { makeAck, makeCancel } from "./client-messages.ts"
 import { InviteClient } from "./invite-client.ts"
-import type { LayerEffect } from "./layer-interface.ts"
+import type { LayerEffect, LayerInput } from "./layer-interface.ts"
 import { NonInviteClient } from "./non-invite-client.ts"
 import type { Awaiting } from "./onward.ts"
 import type { SipTimers } from "./timers.ts"
@@ -33,6 +33,8 @@ interface Client {
   trouble: string | undefined
   timer: Appointed<Client> | undefined
 }
+
+type Outgoing = Pick<Extract<LayerInput, { kind: "start" }>, "request" | "hop" | "bytes">
 
 const ID = "client "
 const CANCEL = "CANCEL "
@@ -59,8 +61,8 @@ export class ClientTransactions {
     return this.#unanswered
   }
 
-  start(branch: string, request: SipRequest, hop: Hop, now: Instant, out: LayerEffect[]): void {
-    this.#start(branch, branch, request, hop, now, out)
+  start({ branch, ...what }: Extract<LayerInput, { kind: "start" }>, now: Instant, out: LayerEffect[]): void {
+    this.#start(branch, branch, what, now, out)
   }
 
   cancel(branch: string, now: Instant, out: LayerEffect[]): void {
@@ -121,14 +123,15 @@ export class ClientTransactions {
     }
   }
 
-  #start(key: string, branch: string, request: SipRequest, hop: Hop, now: Instant, out: LayerEffect[]): void {
+  #start(key: string, branch: string, what: Outgoing, now: Instant, out: LayerEffect[]): void {
+    const { request, hop } = what
     const reliable = isReliableHop(hop)
     const { method } = request
     const machine =
       method === "INVITE"
         ? new InviteClient({ reliable }, this.#timers, now)
         : new NonInviteClient({ reliable }, this.#timers, now)
-    const bytes = serializeMessage(request)
+    const bytes = what.bytes ?? serializeMessage(request)
     const client: Client = {
       key,
       branch,
@@ -159,7 +162,7 @@ export class ClientTransactions {
     if (client.request === undefined) return
     client.cancel = "sent"
     const cancel = makeCancel(client.request)
-    this.#start(CANCEL + client.branch, client.branch, cancel, client.hop, now, out)
+    this.#start(CANCEL + client.branch, client.branch, { request: cancel, hop: client.hop }, now, out)
     this.#apply(client, client.machine.handle({ kind: "cancelled" }, now), out)
     this.#settle(client, now, out)
   }

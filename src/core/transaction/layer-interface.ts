@@ -12,8 +12,17 @@ export type LayerInput =
   | { readonly kind: "flow-closed"; readonly flow: Flow }
   /** A node lives no more. What went to it and was answered, if only by a 100, is left to its timers. */
   | { readonly kind: "node-lost"; readonly node: string }
-  /** Starts a client transaction. `branch` is that of the request's top Via and names the transaction. */
-  | { readonly kind: "start"; readonly branch: string; readonly request: SipRequest; readonly hop: Hop }
+  /**
+   * Starts a client transaction. `branch` is that of the request's top Via and names the transaction. `bytes`: the request as it
+   * goes out, where that is known.
+   */
+  | {
+      readonly kind: "start"
+      readonly branch: string
+      readonly request: SipRequest
+      readonly hop: Hop
+      readonly bytes?: Uint8Array
+    }
   /** Cancels an INVITE client transaction: at once, or as soon as a provisional response allows. RFC 3261 §9.1. */
   | { readonly kind: "cancel"; readonly branch: string }
   | { readonly kind: "respond"; readonly server: ServerKey; readonly response: SipResponse }

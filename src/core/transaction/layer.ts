@@ -6,6 +6,7 @@ import type { SipRequest, SipResponse } from "../sip/message.ts"
 import type { Flow } from "../sip/transport.ts"
 import { ClientTransactions } from "./client-transactions.ts"
 import type { LayerEffect, LayerInput, ServerKey } from "./layer-interface.ts"
+import { matchOf } from "./matching.ts"
 import { OnwardReader } from "./onward.ts"
 import { ServerTransactions } from "./server-transactions.ts"
 import { type SipTimers, STANDARD_TIMERS } from "./timers.ts"
@@ -49,6 +50,16 @@ export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
     return this.#onward.read(bytes, this.#awaiting)
   }
 
+  /** Takes a request apart from `received`: see `ServerTransactions.take`. */
+  take(match: string, request: SipRequest, flow: Flow, now: Instant): ServerKey | undefined {
+    return this.#servers.take(match, request, flow, now)
+  }
+
+  /** Whether an INVITE is known that an ACK with that branch and sent-by may belong to. */
+  knowsInvite(sentBy: string, branch: string): boolean {
+    return this.#servers.knows(matchOf("INVITE", sentBy, branch))
+  }
+
   handle(input: LayerInput, now: Instant): readonly LayerEffect[] {
     const out: LayerEffect[] = []
     switch (input.kind) {
@@ -67,7 +78,7 @@ export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
         this.#clients.nodeLost(input.node, now, out)
         break
       case "start":
-        this.#clients.start(input.branch, input.request, input.hop, now, out)
+        this.#clients.start(input, now, out)
         break
       case "cancel":
         this.#clients.cancel(input.branch, now, out)

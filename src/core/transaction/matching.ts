@@ -10,9 +10,13 @@ import { topViaText } from "./via-stack.ts"
 export function matchKey(request: SipRequest, topVia: Via, method: string): string {
   const branch = branchOf(topVia)
   return branch?.startsWith(MAGIC_COOKIE)
-    ? `${method} ${topVia.host.toLowerCase()}:${topVia.port ?? ""} ${branch}`
+    ? matchOf(method, `${topVia.host.toLowerCase()}:${topVia.port ?? ""}`, branch)
     : `${method} ${fallbackKey(request, method)}`
 }
+
+/** `sentBy`: host in lower case, a colon, the port where there is one. `branch` with its cookie. */
+export const matchOf = (method: string, sentBy: string, branch: string): string =>
+  `${method} ${sentBy} ${branch}`
 
 /**
  * Of clients older than RFC 3261. The To tag does not count for an INVITE, as its ACK and CANCEL

@@ -1,16 +1,8 @@
 import { isIn, PARAMETER_VALUE, TOKEN } from "../sip/characters.ts"
-import { HEADER_TABLE } from "../sip/header-table.ts"
 import { Headers, NO_BODY, type SipResponse } from "../sip/message.ts"
-import {
-  FIELD_NUMBER,
-  FIELD_STRIDE,
-  MessageScan,
-  NAME_END,
-  NAME_START,
-  VALUE_END,
-  VALUE_START,
-} from "../sip/scan.ts"
-import { headerNumber, UNKNOWN } from "../sip/scan-names.ts"
+import { FIELD_NUMBER, FIELD_STRIDE, MessageScan, NAME_START, VALUE_END, VALUE_START } from "../sip/scan.ts"
+import { headerNumber } from "../sip/scan-names.ts"
+import { isWrittenOurWay } from "../sip/scan-spelling.ts"
 import { copyWithout } from "../sip/serialize.ts"
 
 /** A request that was sent on and waits for its answer. */
@@ -25,7 +17,6 @@ const FROM = headerNumber("From")
 const TO = headerNumber("To")
 const CALL_ID = headerNumber("Call-ID")
 const CSEQ = headerNumber("CSeq")
-const CONTENT_LENGTH = headerNumber("Content-Length")
 
 /** What a response repeats of its request, and does not change. RFC 3261 §8.2.6. */
 const REPEATED = [FROM, CALL_ID, CSEQ]
@@ -34,19 +25,14 @@ const REPEATED = [FROM, CALL_ID, CSEQ]
 const MOST_BYTES = 4_096
 
 const SPACE = 32
-const COLON = 58
 const SEMICOLON = 59
 const EQUALS = 61
 const BRACKET = 62
-const ZERO = 48
 
 const BRANCH = bytesOf(";branch=")
 const RPORT = bytesOf(";rport")
 const RECEIVED = bytesOf(";received=")
 const TAG = bytesOf(";tag=")
-/** As our way of writing spells the known names. */
-const NAMES = HEADER_TABLE.map(({ name }) => bytesOf(name))
-
 const NO_HEADERS = new Headers([])
 
 /**
@@ -74,7 +60,7 @@ export class OnwardReader {
     const sent = awaiting(branch)
     if (sent?.bytes === undefined || !this.#request.read(sent.bytes)) return undefined
     const tag = this.#tagStart(bytes, sent.bytes)
-    if (tag < 0 || !this.#repeats(bytes, sent.bytes) || !this.#isWrittenOurWay(bytes)) return undefined
+    if (tag < 0 || !this.#repeats(bytes, sent.bytes) || !isWrittenOurWay(scan, bytes)) return undefined
     const [start, end] = [scan.fields[via + NAME_START]!, scan.fields[via + VALUE_END]! + 2]
     const toTag = status < 200 ? undefined : textOf(bytes, tag, scan.fields[scan.first(TO) + VALUE_END]!)
     const onward = {
@@ -88,12 +74,7 @@ export class OnwardReader {
 
   #hasMandatory(): boolean {
     const scan = this.#scan
-    return (
-      scan.countOf(VIA) > 1 &&
-      scan.first(TO) >= 0 &&
-      scan.first(CONTENT_LENGTH) >= 0 &&
-      REPEATED.every((number) => scan.first(number) >= 0)
-    )
+    return scan.countOf(VIA) > 1 && scan.first(TO) >= 0 && REPEATED.every((number) => scan.first(number) >= 0)
   }
 
   /** The parameters of our own Via: its branch, and what the next hop may have added to them. RFC 3581 §4. */
@@ -176,27 +157,6 @@ export class OnwardReader {
     let there = this.#request.fields[its + VALUE_START]!
     for (; bytes[at] !== SEMICOLON; at++, there++) if (bytes[at] !== request[there]) return false
     return request[there] === SEMICOLON
-  }
-
-  /** Names as the header table spells them, one space behind the colon, none at the end; Content-Length tells the length. */
-  #isWrittenOurWay(bytes: Uint8Array): boolean {
-    const { fields, count, bodyStart } = this.#scan
-    for (let place = 0, left = count; left > 0; left--, place += FIELD_STRIDE) {
-      const nameEnd = fields[place + NAME_END]!
-      const lineEnd = (left === 1 ? bodyStart - 2 : fields[place + FIELD_STRIDE + NAME_START]!) - 2
-      if (fields[place + VALUE_END] !== lineEnd || fields[place + VALUE_START] !== nameEnd + 2) return false
-      if (bytes[nameEnd] !== COLON || bytes[nameEnd + 1] !== SPACE) return false
-      const number = fields[place + FIELD_NUMBER]!
-      if (number === UNKNOWN) continue
-      const name = NAMES[number]!
-      const nameStart = fields[place + NAME_START]!
-      if (nameEnd - nameStart !== name.length || !startsWith(bytes, nameStart, name)) return false
-    }
-    const length = this.#scan.first(CONTENT_LENGTH)
-    return (
-      fields[length + VALUE_END]! - fields[length + VALUE_START]! === 1 ||
-      bytes[fields[length + VALUE_START]!] !== ZERO
-    )
   }
 }
 

@@ -93,10 +93,26 @@ export class ServerTransactions {
     const headers = withTopVia(request.headers, marked)
     const received: SipRequest = { ...request, headers }
     if (this.#isFull()) return this.#refuse(received, marked, flow, out)
-    const server = this.#open(match, received, marked, flow, now)
+    const reopen = isReliable(flow.transport) ? reopenedHop(marked, flow) : undefined
+    const server = this.#open(match, received, { hop: responseHop(marked, flow), reopen }, flow, now)
     if (request.method === "CANCEL") this.#cancel(server, request, via, now, out)
     else out.push({ kind: "request", server: server.key, request: received, flow })
     this.#settle(server, now, out)
+  }
+
+  /**
+   * A request over UDP whose `match` is known, and whose answer goes back where it came from: its transaction, or undefined where
+   * there is one, or no room for another. Its user has to see it on.
+   */
+  take(match: string, request: SipRequest, flow: Flow, now: Instant): ServerKey | undefined {
+    if (this.#byMatch.has(match) || this.#isFull()) return undefined
+    const server = this.#open(match, request, { hop: { kind: "flow", flow }, reopen: undefined }, flow, now)
+    server.timer = this.#timetable.set(server, server.machine.deadline, server.timer)
+    return server.key
+  }
+
+  knows(match: string): boolean {
+    return this.#byMatch.has(match)
   }
 
   respond(key: ServerKey, response: SipResponse, now: Instant, out: LayerEffect[]): void {
@@ -152,7 +168,13 @@ export class ServerTransactions {
     return this.#unanswered >= pendingTransactions || this.#servers.size >= transactions
   }
 
-  #open(match: string, request: SipRequest, via: Via, flow: Flow, now: Instant): Server {
+  #open(
+    match: string,
+    request: SipRequest,
+    { hop, reopen }: Pick<Server, "hop" | "reopen">,
+    flow: Flow,
+    now: Instant,
+  ): Server {
     const { method } = request
     const transport = { reliable: isReliable(flow.transport) }
     const invite = method === "INVITE"
@@ -164,8 +186,8 @@ export class ServerTransactions {
         ? new InviteServer(transport, this.#timers, now)
         : new NonInviteServer(transport, this.#timers, now),
       flow,
-      hop: responseHop(via, flow),
-      reopen: transport.reliable ? reopenedHop(via, flow) : undefined,
+      hop,
+      reopen,
       request,
       latest: undefined,
       saying: undefined,

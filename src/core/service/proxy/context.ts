@@ -1,7 +1,8 @@
 import { LIMITS } from "../../kit/limits.ts"
-import type { SipRequest } from "../../sip/message.ts"
-import type { Hop } from "../../sip/transport.ts"
+import type { SipRequest, SipResponse } from "../../sip/message.ts"
+import type { Flow, Hop } from "../../sip/transport.ts"
 import type { ServerKey } from "../../transaction/layer-interface.ts"
+import { withoutTopVia } from "../../transaction/via-stack.ts"
 import type { Refusal } from "./best.ts"
 import type { Target } from "./interface.ts"
 
@@ -53,6 +54,66 @@ export interface Branch {
     | { readonly name: "done" }
   /** What went wrong until now: the status that stands for it, and a clause for the log. */
   failure: { readonly status: number; readonly cause: string }
+}
+
+/** Where a request goes that is sent on as it came. `mark`: see `loopMark`. */
+export interface Onwards {
+  readonly flow: Flow
+  readonly hop: Hop
+  readonly mark: string
+  /** The request as it goes out, with those values of Via and Max-Breadth. */
+  readonly compose: (via: string, breadth: number) => Uint8Array
+}
+
+export const DONE = { name: "done" } as const
+export const NO_TARGET: Target = {
+  hop: { kind: "uri", uri: "" },
+  requestUri: "",
+  route: [],
+  recordRoute: [],
+  q: 0,
+}
+
+export const NOT_TRIED = { status: 503, cause: "there is no way to it" }
+
+/** The only branch of a context of its own, on its way already. For a request inside a dialog, other than INVITE. */
+export function branchOnwards(
+  server: ServerKey,
+  request: SipRequest,
+  { flow, hop, mark }: Onwards,
+  { key, id }: { readonly key: number; readonly id: string },
+): Branch {
+  const work: Work = { request, queue: [], active: new Set(), refusals: [], stopped: "no", starting: false }
+  const context: Context = {
+    server,
+    backwards: { kind: "flow", flow },
+    source: flow.remote.host,
+    toNode: false,
+    invite: false,
+    outsideDialog: false,
+    breadth: LIMITS.sip.breadth,
+    loopMark: mark,
+    work,
+    clients: 1,
+    serverEnded: false,
+  }
+  const branch: Branch = {
+    key,
+    context,
+    target: { ...NO_TARGET, hop, requestUri: request.uri, q: 1_000 },
+    breadth: context.breadth,
+    hops: [],
+    state: { name: "trying", branch: id, hop },
+    failure: NOT_TRIED,
+  }
+  work.active.add(branch)
+  return branch
+}
+
+/** Undefined where it is not for anyone behind us. RFC 3261 §16.7 step 3. */
+export function withoutOurVia(response: SipResponse): SipResponse | undefined {
+  const headers = withoutTopVia(response.headers)
+  return headers.has("Via") ? { ...response, headers } : undefined
 }
 
 /** Puts more targets among those that wait, by preference; as many as one request may have. */

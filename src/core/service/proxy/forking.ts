@@ -3,28 +3,35 @@ import { LIMITS } from "../../kit/limits.ts"
 import { type Machine, NOTHING } from "../../kit/machine.ts"
 import { after, type Instant } from "../../kit/time.ts"
 import { maxForwardsOf, tagOf, toOf, topVia } from "../../sip/fields.ts"
-import { isFinal, type SipResponse } from "../../sip/message.ts"
+import { isFinal, type SipRequest, type SipResponse } from "../../sip/message.ts"
 import { serializeMessage } from "../../sip/serialize.ts"
 import type { Hop } from "../../sip/transport.ts"
 import type { ServerKey } from "../../transaction/layer-interface.ts"
 import { responseHop } from "../../transaction/response-route.ts"
-import { withoutTopVia } from "../../transaction/via-stack.ts"
 import { loggable } from "../names.ts"
 import { bestRefusal } from "./best.ts"
-import { type Branch, type Context, enqueue, takeStartable, type Work } from "./context.ts"
+import {
+  type Branch,
+  branchOnwards,
+  type Context,
+  DONE,
+  enqueue,
+  NO_TARGET,
+  NOT_TRIED,
+  type Onwards,
+  takeStartable,
+  type Work,
+  withoutOurVia,
+} from "./context.ts"
 import type { ForkingEffect, ForkingInput, ForkingSettings } from "./forking-interface.ts"
 import type { Target } from "./interface.ts"
 import { isLooping, loopMark, newBranch } from "./loop.ts"
-import { composeRequest, sentBy, viaFor } from "./request.ts"
+import { composeRequest, isSecure, sentBy, viaFor } from "./request.ts"
 import { breadthOf, refusal } from "./validation.ts"
 
 /** Sends that nobody follows up. */
 export const STATELESS = "stateless"
 
-const DONE = { name: "done" } as const
-const NO_TARGET: Target = { hop: { kind: "uri", uri: "" }, requestUri: "", route: [], recordRoute: [], q: 0 }
-
-const NOT_TRIED = { status: 503, cause: "there is no way to it" }
 const SILENT = { status: 408, cause: "no final answer came in time" }
 
 /** The response contexts of a proxy: each request's targets, what they answer, and what goes back. RFC 3261 §16.6, §16.7. */
@@ -54,6 +61,19 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   /** Whether a request is being forwarded and has no final answer. */
   isWorkingOn(server: ServerKey): boolean {
     return this.#contexts.get(server)?.work !== undefined
+  }
+
+  /** Sends a request on to the one place that it goes to: in steps 4 to 10 of RFC 3261 §16.6 there is nothing to decide. */
+  relay(server: ServerKey, request: SipRequest, to: Onwards): readonly ForkingEffect[] {
+    const { hop, mark, compose } = to
+    const { listeners, random, nextNumber } = this.#settings
+    const key = nextNumber()
+    const id = newBranch(random, nextNumber(), mark)
+    const branch = branchOnwards(server, request, to, { key, id })
+    this.#contexts.set(server, branch.context)
+    this.#branches.set(id, branch)
+    const bytes = compose(viaFor(hop, listeners, id), branch.breadth)
+    return [{ kind: "transact", input: { kind: "start", branch: id, request, hop, bytes } }]
   }
 
   handle(input: ForkingInput, now: Instant): readonly ForkingEffect[] {
@@ -375,12 +395,3 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     if (work === undefined && serverEnded && clients === 0) this.#contexts.delete(server)
   }
 }
-
-/** Undefined where it is not for anyone behind us. RFC 3261 §16.7 step 3. */
-function withoutOurVia(response: SipResponse): SipResponse | undefined {
-  const headers = withoutTopVia(response.headers)
-  return headers.has("Via") ? { ...response, headers } : undefined
-}
-
-/** Whether the Request-URI wants TLS on every hop. RFC 3261 §16.6 step 7. */
-export const isSecure = (requestUri: string): boolean => requestUri.slice(0, 5).toLowerCase() === "sips:"

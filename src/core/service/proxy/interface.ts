@@ -25,6 +25,26 @@ export interface Target {
   readonly fallback?: Target | undefined
 }
 
+/** An ACK or BYE of a dialog whose path tokens of ours tell, and where it goes. */
+export interface DialogRequest {
+  readonly method: "ACK" | "BYE"
+  readonly hop: Hop
+  readonly uri: string
+  /** The value of Via as it came, and as it is for whoever comes behind us. RFC 3581 §4. */
+  readonly via: string
+  readonly markedVia: string
+  /** What names its transaction, but for the method. */
+  readonly branch: string
+  readonly sentBy: string
+  readonly callId: string
+  /** The value of the field. */
+  readonly cseq: string
+  /** See `loopMark`. */
+  readonly mark: string
+  /** Everything behind the fields that a proxy puts on top. */
+  readonly rest: string
+}
+
 export type ProxyInput =
   | { readonly kind: "received"; readonly message: SipMessage; readonly flow: Flow }
   | { readonly kind: "send-failed"; readonly id: string; readonly reason: string }

@@ -48,7 +48,11 @@ export function newBranch(random: Random, number: number, mark: string): string 
 }
 
 /** The branch of a request that is forwarded without state: the same each time. RFC 3261 §16.11. */
-export function statelessBranch(request: SipRequest): string {
-  const text = `${topViaText(request.headers)}\n${callIdOf(request)}\n${request.headers.first("CSeq")}`
+export const statelessBranch = (request: SipRequest): string =>
+  statelessBranchOf(topViaText(request.headers) ?? "", callIdOf(request), request.headers.first("CSeq") ?? "")
+
+/** The same of the values of those fields: the topmost Via, Call-ID, CSeq. */
+export function statelessBranchOf(via: string, callId: string, cseq: string): string {
+  const text = `${via}\n${callId}\n${cseq}`
   return MAGIC_COOKIE + checksum(text) + checksum(text, SECOND_SEED)
 }

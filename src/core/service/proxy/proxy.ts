@@ -4,18 +4,29 @@ import { count } from "../../kit/log.ts"
 import { type Machine, NOTHING } from "../../kit/machine.ts"
 import { earliest, type Instant, seconds } from "../../kit/time.ts"
 import { randomToken } from "../../kit/token.ts"
+import { DeferredRequest } from "../../sip/deferred-request.ts"
 import { maxForwardsOf, tagOf, toOf } from "../../sip/fields.ts"
-import { isFinal, type SipRequest, type SipResponse } from "../../sip/message.ts"
+import { type Headers, isFinal, type SipRequest, type SipResponse } from "../../sip/message.ts"
 import { makeResponse } from "../../sip/respond.ts"
-import { serializeMessage } from "../../sip/serialize.ts"
-import type { Hop } from "../../sip/transport.ts"
+import { copyWithout, encode, serializeMessage } from "../../sip/serialize.ts"
+import type { Flow, Hop } from "../../sip/transport.ts"
+import { parseVia } from "../../sip/via.ts"
 import { TransactionLayer } from "../../transaction/layer.ts"
 import type { LayerEffect, LayerInput, ServerKey } from "../../transaction/layer-interface.ts"
-import { Forking, isSecure, STATELESS } from "./forking.ts"
+import { matchOf } from "../../transaction/matching.ts"
+import { withTopVia } from "../../transaction/via-stack.ts"
+import { Forking, STATELESS } from "./forking.ts"
 import type { ForkingEffect, ForkingInput } from "./forking-interface.ts"
-import type { ProxyEffect, ProxyInput, ProxySettings, ProxyStatistics, Target } from "./interface.ts"
-import { statelessBranch } from "./loop.ts"
-import { composeRequest, viaFor } from "./request.ts"
+import type {
+  DialogRequest,
+  ProxyEffect,
+  ProxyInput,
+  ProxySettings,
+  ProxyStatistics,
+  Target,
+} from "./interface.ts"
+import { statelessBranch, statelessBranchOf } from "./loop.ts"
+import { composeRequest, isSecure, viaFor } from "./request.ts"
 import { Resolver, type ResolverEffect, type ResolverInput } from "./resolve.ts"
 import { breadthOf } from "./validation.ts"
 
@@ -59,6 +70,34 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
   /** See `TransactionLayer.readOnward`. */
   readOnward(bytes: Uint8Array): SipResponse | undefined {
     return this.#layer.readOnward(bytes)
+  }
+
+  /**
+   * Sends on an ACK or BYE that is recognized, whose message is `bytes`. Undefined where it belongs to a transaction that there is, or
+   * none can be begun: then it has to be `received`.
+   */
+  relay(
+    found: DialogRequest,
+    bytes: Uint8Array,
+    flow: Flow,
+    now: Instant,
+  ): readonly ProxyEffect[] | undefined {
+    const { method, uri, hop, mark, rest, sentBy, branch, markedVia } = found
+    const { listeners } = this.#settings
+    const compose = (via: string, breadth: number) =>
+      encode(`${method} ${uri} SIP/2.0\r\nVia: ${via}\r\nMax-Breadth: ${breadth}\r\n${rest}`)
+    if (method === "ACK") {
+      if (this.#layer.knowsInvite(sentBy, branch)) return undefined
+      const via = viaFor(hop, listeners, statelessBranchOf(found.via, found.callId, found.cseq))
+      return [{ kind: "send", id: STATELESS, hop, bytes: compose(via, LIMITS.sip.breadth) }]
+    }
+    const seen = (headers: Headers) => withTopVia(headers, parseVia(markedVia))
+    const request = new DeferredRequest(method, uri, copyWithout(bytes, 0, 0, bytes.length), seen)
+    const server = this.#layer.take(matchOf(method, sentBy, branch), request, flow, now)
+    if (server === undefined) return undefined
+    const out: ProxyEffect[] = []
+    this.#afterForking(this.#forking.relay(server, request, { flow, hop, mark, compose }), now, out)
+    return out
   }
 
   handle(input: ProxyInput, now: Instant): readonly ProxyEffect[] {

@@ -114,3 +114,6 @@ const destinationOf = (hop: Exclude<Hop, { kind: "node" }>): string =>
 export const sentBy = ({ advertised: { host, port } }: Listener): string => `${bracketed(host)}:${port}`
 
 const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host)
+
+/** Whether the Request-URI wants TLS on every hop. RFC 3261 §16.6 step 7. */
+export const isSecure = (requestUri: string): boolean => requestUri.slice(0, 5).toLowerCase() === "sips:"

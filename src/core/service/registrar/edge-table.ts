@@ -237,7 +237,6 @@ export class EdgeTable {
       const expires = after(now, requested.granted)
       const keepOpenAt = requested.keptOpen ? after(now, KEEP_OPEN_EVERY) : NEVER
       const { cseq } = binding
-      const unchecked = undefined
       const held: Held = {
         aor,
         identity,
@@ -248,7 +247,7 @@ export class EdgeTable {
         seenCseq: cseq,
         flow,
         keepOpenAt,
-        unchecked,
+        unchecked: undefined,
         record,
         known: undefined,
       }
