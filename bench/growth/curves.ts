@@ -46,7 +46,7 @@ export function growthTable(all: readonly Facts[]): readonly string[] {
 const [WIDTH, HEIGHT] = [420, 270]
 
 export function drawGrowth(all: readonly Facts[]): string {
-  const marks = all.map(({ peers }) => (peers < 1_000 ? String(peers) : `${Math.round(peers / 1_000)}k`))
+  const marks = all.map(({ peers }) => short(peers))
   const of = (value: (facts: Facts) => number) => all.map(value)
   const one = (title: string, value: (facts: Facts) => number): Curve => ({
     title,
@@ -78,4 +78,10 @@ export function drawGrowth(all: readonly Facts[]): string {
   )
   const title = `A ring as it grows: ${marks.join(", ")} peers`
   return drawing(2 * WIDTH + 70, 3 * (HEIGHT + 20) + 60, title, parts)
+}
+
+/** 100, 1k, 10k, 1M. */
+function short(peers: number): string {
+  if (peers < 1_000) return String(peers)
+  return peers < 1_000_000 ? `${Math.round(peers / 1_000)}k` : `${Math.round(peers / 1_000_000)}M`
 }
