@@ -55,6 +55,32 @@ const FOUND: readonly (Story & { readonly title: string })[] = [
       { do: "crash", who: [14], how: "reset", torn: 1 },
     ],
   },
+  {
+    title: "a node whose clock is set back to before its start says that it has been up for no time",
+    level: "nodes",
+    seed: 163,
+    peers: 4,
+    fullMeshLimit: 256,
+    steps: [
+      { do: "leave", who: 59 },
+      { do: "skew", who: 54, milliseconds: -1335 },
+    ],
+  },
+  {
+    title: "a phone that is moved from node to node before it is known as a user registers in the end",
+    level: "nodes",
+    seed: 26,
+    peers: 4,
+    fullMeshLimit: 256,
+    steps: [
+      { do: "write", who: 11, name: "n5", text: "w5" },
+      { do: "register", who: 60, name: "n2" },
+      { do: "register", who: 54, name: "n3" },
+      { do: "register", who: 6, name: "n3" },
+      { do: "register", who: 13, name: "n3" },
+      { do: "write", who: 0, name: "n3", text: "w30" },
+    ],
+  },
   ...[4, 256].map((fullMeshLimit) => ({
     title: `a removal that a dead peer has missed stays a removal when it comes back, limit ${fullMeshLimit}`,
     seed: 1,

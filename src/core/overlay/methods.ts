@@ -4,6 +4,7 @@ import { randomBytes } from "../kit/bytes.ts"
 import { ChordLeaveData, type LeaveReq, ProbeInformationType } from "../reload/overlay-methods.ts"
 import type { FetchReq, StoreReq } from "../reload/stored-data.ts"
 import { shareOf } from "../topology/chord/circle.ts"
+import { uptime } from "../topology/chord/machine.ts"
 import { decode, encode, u32 } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
 import type { Admission } from "./admission.ts"
@@ -162,7 +163,7 @@ export class Methods {
     const known: Readonly<Record<number, () => number>> = {
       [ProbeInformationType.responsibleSet]: () => this.#partsPerBillion(),
       [ProbeInformationType.numResources]: () => fabric.storage.heldResources,
-      [ProbeInformationType.uptime]: () => Math.floor((fabric.now - fabric.startedAt) / 1_000),
+      [ProbeInformationType.uptime]: () => uptime(fabric.startedAt, fabric.now),
     }
     const information = requested.flatMap((type) => {
       const value = known[type]

@@ -26,7 +26,7 @@ export interface Cast<Host extends Machine> {
   mourn(): void
 }
 
-type Fault = Exclude<Step["do"], "wait" | "leave" | "write" | "read">
+type Fault = Exclude<Step["do"], "wait" | "leave" | "write" | "read" | "register" | "call">
 
 /** Makes faults happen, and ends them all. */
 export class Faults<Host extends Machine> {
@@ -168,6 +168,6 @@ function pick<T>(from: readonly T[], number: number): T | undefined {
   return from[number % from.length]
 }
 
-const OTHERS: ReadonlySet<Step["do"]> = new Set(["wait", "leave", "write", "read"])
+const OTHERS: ReadonlySet<Step["do"]> = new Set(["wait", "leave", "write", "read", "register", "call"])
 
 const isFault = (step: Step): step is Extract<Step, { do: Fault }> => !OTHERS.has(step.do)

@@ -3,7 +3,7 @@ import { milliseconds } from "../../core/kit/time.ts"
 import type { Step, Story } from "./story.ts"
 
 /** How much a story is about each thing. */
-type Weights = Readonly<Record<Step["do"], number>>
+type Weights = Readonly<Partial<Record<Step["do"], number>>>
 
 const WEIGHTS: Weights = {
   wait: 6,
@@ -23,27 +23,39 @@ const WEIGHTS: Weights = {
   read: 5,
 }
 
-const NAMES = 8
+const NODE_WEIGHTS: Weights = { ...WEIGHTS, write: 5, read: 3, register: 5, call: 4 }
 
-/** A random story: which, the seed decides. */
-export function generate(seed: number): Story {
+const NAMES = 8
+/** Users who have phones. */
+const PHONES = 4
+
+/** A random story of peers, or of whole nodes with phones: which, the seed decides. */
+export function generate(seed: number, level?: Story["level"]): Story {
   const random = new SeededRandom(seed)
   const below = (limit: number) => Math.floor(limit * random.next())
+  if (level === "nodes") {
+    const peers = 3 + below(6)
+    return { level, seed, peers, fullMeshLimit: MESH, steps: stepsOf(calmed(NODE_WEIGHTS, random), random) }
+  }
   const peers = 3 + below(14)
-  const fullMeshLimit = below(3) === 0 ? 256 : 2 + below(3)
-  const weights = calmed(random)
-  const steps = Array.from({ length: 8 + below(32) }, (_, index) =>
-    stepOf(draw(weights, random), index, random),
-  )
-  return { seed, peers, fullMeshLimit, steps }
+  const fullMeshLimit = below(3) === 0 ? MESH : 2 + below(3)
+  return { seed, peers, fullMeshLimit, steps: stepsOf(calmed(WEIGHTS, random), random) }
 }
 
+const MESH = 256
+
+function stepsOf(weights: Weights, random: Random): readonly Step[] {
+  const length = 8 + Math.floor(32 * random.next())
+  return Array.from({ length }, (_, index) => stepOf(draw(weights, random), index, random))
+}
 /** Half of all faults do not occur in one story, so that those which do are seen on their own. */
-function calmed(random: Random): Weights {
-  const isKept = (kind: string) => ["wait", "write", "read"].includes(kind) || random.next() < 0.5
-  const kept = Object.entries(WEIGHTS).map(([kind, weight]) => [kind, isKept(kind) ? weight : 0])
+function calmed(weights: Weights, random: Random): Weights {
+  const isKept = (kind: string) => ALWAYS.includes(kind) || random.next() < 0.5
+  const kept = Object.entries(weights).map(([kind, weight]) => [kind, isKept(kind) ? weight : 0])
   return Object.fromEntries(kept) as Weights
 }
+
+const ALWAYS: readonly string[] = ["wait", "write", "read", "register", "call"]
 
 function draw(weights: Weights, random: Random): Step["do"] {
   const all = Object.entries(weights) as [Step["do"], number][]
@@ -92,6 +104,10 @@ function stepOf(kind: Step["do"], index: number, random: Random): Step {
       return { do: kind, who, name: `n${below(NAMES)}`, ...(below(5) > 0 ? { text: `w${index}` } : {}) }
     case "read":
       return { do: kind, who, name: `n${below(NAMES)}` }
+    case "register":
+      return { do: kind, who, name: `n${below(PHONES)}` }
+    case "call":
+      return { do: kind, from: `n${below(PHONES)}`, to: `n${below(PHONES)}` }
   }
 }
 

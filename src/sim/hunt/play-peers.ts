@@ -80,6 +80,8 @@ export class PeerPlay {
         return this.#write(step)
       case "read":
         return this.#read(step)
+      default:
+        throw new Error(`a story of peers has no step "${step.do}": it is one of whole nodes`)
     }
   }
 

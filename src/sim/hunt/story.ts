@@ -42,14 +42,21 @@ export type Step =
   /** Without `text`, what is there is removed. */
   | { readonly do: "write"; readonly who: number; readonly name: string; readonly text?: string }
   | { readonly do: "read"; readonly who: number; readonly name: string }
+  /** Of whole nodes: the phone of that user takes a node, and registers there. */
+  | { readonly do: "register"; readonly who: number; readonly name: string }
+  /** Of whole nodes: one phone calls the user of another. */
+  | { readonly do: "call"; readonly from: string; readonly to: string }
 
 export type StepKind = Step["do"]
 
 /** A run of the invented world, all of it: played twice, it is the same to the microsecond. */
 export interface Story {
+  /** Whole nodes with phones, whose values are users; default: overlay peers without SIP. */
+  readonly level?: "nodes"
   readonly seed: number
+  /** Or nodes. */
   readonly peers: number
-  /** Up to so many, each has a link to every other. */
+  /** Up to so many peers, each has a link to every other; with whole nodes always. */
   readonly fullMeshLimit: number
   readonly steps: readonly Step[]
 }

@@ -1,11 +1,12 @@
 import type { Hashes } from "../../core/kit/crypto.ts"
+import { playNodes } from "./play-nodes.ts"
 import { playPeers } from "./play-peers.ts"
 import type { Step, Story } from "./story.ts"
 
 /** Plays a story; says what is amiss, or undefined. A machine that breaks is amiss too. */
 export function play(story: Story, hashes: Hashes, watch?: (line: string) => void): string | undefined {
   try {
-    return playPeers(story, hashes, watch)
+    return story.level === "nodes" ? playNodes(story, hashes, watch) : playPeers(story, hashes, watch)
   } catch (problem) {
     return `it breaks: ${problem instanceof Error ? problem.stack : String(problem)}`
   }

@@ -177,7 +177,7 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
 
   #update(now: Instant, content: Update<Id>["content"]): Update<Id> {
     const { startedAt } = this.state
-    return { uptime: startedAt === NEVER ? 0 : Math.floor((now - startedAt) / 1_000), content }
+    return { uptime: startedAt === NEVER ? 0 : uptime(startedAt, now), content }
   }
 
   // What changes it.
@@ -385,6 +385,10 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
     this.#effects.push({ kind: "send", to, body })
   }
 }
+
+/** Whole seconds; none where the clock has been set back behind the start, since there are no negative ones on the wire. */
+export const uptime = (startedAt: Instant, now: Instant): number =>
+  Math.max(0, Math.floor((now - startedAt) / 1_000))
 
 const isSame = <T>(a: readonly T[], b: readonly T[]): boolean =>
   a.length === b.length && a.every((each, index) => each === b[index])
