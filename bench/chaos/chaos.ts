@@ -20,6 +20,9 @@ export interface Limits {
   readonly stormed: number
 }
 
+/** How often it is said what a wait is for, in milliseconds. */
+const TELL_EVERY = 10_000
+
 /** What is promised. */
 export const TARGETS: Limits = { rerouted: 3, frozen: 4, repaired: 30, stormed: 30 }
 /** For a machine that does much else: outcomes count, not times. */
@@ -186,19 +189,35 @@ export class Chaos {
 
   /** Waits until every node sees every other, holds what is due to it and nothing else, and no record is short. */
   async complete(when: string): Promise<number> {
+    let toldAt = performance.now()
     const took = await seconds(async () => {
-      await until(`no record is short ${when}`, () => this.#isComplete(), 120_000)
+      await until(
+        `no record is short ${when}`,
+        async () => {
+          const lacking = await this.#lacking()
+          if (lacking.length > 0 && performance.now() > toldAt + TELL_EVERY) {
+            toldAt = performance.now()
+            this.say(`still waiting ${when}: ${lacking.join("; ")}`)
+          }
+          return lacking.length === 0
+        },
+        120_000,
+      )
     })
     this.say(`every node sees every other and no record is short ${when}: after ${oneDecimal(took)} s`)
     return took
   }
 
-  async #isComplete(): Promise<boolean> {
-    const all = await Promise.all(this.living.map((node) => statusOf(node)))
-    return all.every(
-      ({ nodes, records }) =>
-        nodes.length === this.living.length && records.short === 0 && records.held === records.due,
-    )
+  /** What each node lacks that is not complete. */
+  async #lacking(): Promise<readonly string[]> {
+    const all = await Promise.all(this.living.map(async (node) => ({ node, status: await statusOf(node) })))
+    return all.flatMap(({ node: { host }, status: { nodes, records } }) => {
+      const { held, due, short } = records
+      if (nodes.length === this.living.length && short === 0 && held === due) return []
+      return [
+        `${host} sees ${nodes.length} of ${this.living.length} nodes, holds ${held} of ${due}, ${short} short`,
+      ]
+    })
   }
 
   async callEveryone(what: string, members: readonly Member[], through: readonly FarmNode[]): Promise<void> {

@@ -7,6 +7,8 @@ import { SippCalls } from "../sipp-calls.ts"
 /** A node is killed, and one begins to join, so often. */
 const EVERY = 2_000
 const CALLS = 50
+/** How long one that joins is waited for: it asks for two minutes itself, where nobody can admit it yet. */
+const PATIENCE = 180_000
 /** Of them by SIPp, where it is installed. */
 const BY_SIPP = 10
 
@@ -19,6 +21,7 @@ export async function churn(chaos: Chaos): Promise<void> {
   const stable = [admitter, ...chaos.living.filter((node) => node !== admitter).slice(0, 2)]
   const sipp = await SippCalls.start(chaos, stable[1] ?? admitter, BY_SIPP)
   const load = await chaos.load(() => stable, sipp === undefined ? CALLS : CALLS - BY_SIPP)
+  chaos.farm.patience = PATIENCE
   const coming = new Coming(chaos, stable)
   const marks = await comeAndGo(chaos, stable, coming)
   const inTime = coming.took.length

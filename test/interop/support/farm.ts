@@ -79,6 +79,16 @@ export class FarmNode {
     return readFileSync(join(this.data, "admin-token"), "utf8").trim()
   }
 
+  /** One line that admits a node, as `carillon invite --node` prints it, without starting a program for it. */
+  async invite(): Promise<string> {
+    const headers = { authorization: `Bearer ${this.token()}`, "content-type": "application/json" }
+    const response = await fetch(`${this.http}/api/invites`, { method: "POST", headers, body: "{}" })
+    const answer = (await response.json()) as { readonly invite?: string }
+    if (answer.invite === undefined)
+      throw new Error(`${this.host} makes no invite: ${JSON.stringify(answer)}`)
+    return answer.invite
+  }
+
   json(...args: readonly string[]): any {
     return JSON.parse(this.must(...args, "--json"))
   }
@@ -96,6 +106,8 @@ export class Farm {
   readonly nodes: FarmNode[] = []
   readonly directory = temporaryDirectory()
   readonly domain: string
+  /** How long nodes that are added from now on may take to be ready. */
+  patience = 60_000
   readonly #extra: readonly string[]
   readonly #environment: NodeJS.ProcessEnv
   readonly #prefix: string
@@ -124,9 +136,10 @@ export class Farm {
       this.#environment,
     )
     if (build !== undefined) node.build = build
+    node.patience = this.patience
     this.nodes.push(node)
     if (inviter === undefined) await node.up("--domain", this.domain)
-    else await node.up("--join", (await inviter.ask("invite", "--node")).trim())
+    else await node.up("--join", await inviter.invite())
     return node
   }
 
