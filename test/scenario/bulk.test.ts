@@ -49,7 +49,7 @@ scenario(
       slow.thaw()
       world.run(seconds(0.7))
     }
-    for (let round = 0; round < 6; round++) stall(1.2)
+    for (let round = 0; round < 8; round++) stall(1.4)
     stall(1.9)
     assert.equal(
       world.log.told.find(({ at, effect }) => at >= from && effect.event === "overlay.unlinked"),

@@ -1,4 +1,5 @@
 import type { NodeId } from "../identity/node-id.ts"
+import type { ResourceId } from "../reload/header.ts"
 import type { StoreReq } from "../reload/stored-data.ts"
 import type { Answers } from "./answers.ts"
 import type { Fabric } from "./fabric.ts"
@@ -73,9 +74,20 @@ export class Copies {
     const { response } = outcome
     const done = (failure: string | undefined) => {
       if (failure !== undefined) return this.#answers.refuse(request, "Error_Request_Timeout", failure)
-      this.#answers.answer(request, { kind: "store-ans", kinds: response })
+      const replicas = this.#others(resource)
+      this.#answers.answer(request, {
+        kind: "store-ans",
+        kinds: response.map((each) => ({ ...each, replicas })),
+      })
     }
     if (isChanged) this.#fabric.persist(outcome.changes, done)
     else this.#fabric.whenDurable(done)
+  }
+
+  /** As the responsible peer: who else holds all that we hold. Whoever offers it to us need not offer it to them. §7.4.1.2. */
+  #others(resource: ResourceId): readonly NodeId[] {
+    const { isPeer, topology, self } = this.#fabric
+    if (!isPeer || topology.responsible(resource) !== self) return []
+    return this.#placement.due(resource).filter((node) => this.#records.isConfirmed(resource, node))
   }
 }

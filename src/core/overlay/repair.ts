@@ -141,7 +141,12 @@ export class Repair {
     this.#records.doubtOthers(resource, this.#placement.due(resource))
     const targets = this.owes(resource)
     const standing = isHeldDown && targets.length > 0 ? this.#mayHave(resource, targets) : targets
-    for (const node of targets) if (standing.includes(node)) this.#send(resource, node)
+    // Where it has no place with us, the responsible peer knows who of the others has it already.
+    const responsible = this.#fabric.topology.responsible(resource)
+    const isAsked = targets.includes(responsible) && standing.includes(responsible)
+    const isToAsk = isAsked && !this.#placement.isDue(resource)
+    for (const node of targets)
+      if (standing.includes(node) && (!isToAsk || node === responsible)) this.#send(resource, node)
     if (targets.length === 0 && !this.#placement.isDue(resource)) this.#letGo(resource)
   }
 
@@ -164,9 +169,13 @@ export class Repair {
   #send(resource: ResourceId, node: NodeId): void {
     const { topology } = this.#fabric
     this.#transfers.send(resource, node, (result) => {
+      const isDue = this.#placement.isDue(resource)
       if (result !== "answered" && topology.has(node)) this.#fabric.in(RETRY, () => this.look(resource))
       // Perhaps the last holder has it now, and we may let go of it.
-      else if (!this.#placement.isDue(resource)) this.look(resource)
+      else if (!isDue) this.look(resource)
+      // Who cannot take it now must not keep it from the others.
+      if (result !== "answered" && !isDue && topology.responsible(resource) === node)
+        for (const other of this.owes(resource)) if (other !== node) this.#send(resource, other)
     })
   }
 

@@ -1,7 +1,7 @@
 import type { NodeId } from "../identity/node-id.ts"
 import { after, type Instant, milliseconds } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
-import type { StoreKindData } from "../reload/stored-data.ts"
+import type { StoreKindData, StoreKindResponse } from "../reload/stored-data.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Records } from "./records.ts"
 import type { Reply, Requests } from "./requests.ts"
@@ -9,13 +9,13 @@ import type { Reply, Requests } from "./requests.ts"
 /** Copies on their way at once, at most: enough to keep links and disks busy, few enough to leave room for writes. */
 const AT_ONCE = 32
 /** The same as long as it is not known what the line bears. */
-const AT_FIRST = 8
+const AT_FIRST = 12
 /** Bytes on their way at once, at most. Whatever is sent after them waits behind them. */
 const BYTES_AT_ONCE = 65_536
 /** A copy that takes longer to be confirmed tells of a line, a disk or a processor that has too much to do. */
 const SLOW = milliseconds(600)
 /** Fewer would fill no line, and only wait: where processors are short each copy takes long, however few there are. */
-const AT_LEAST = 6
+const AT_LEAST = 12
 /** Each copy that is confirmed sooner lets so much of one more be on its way. */
 const GROWTH = 0.25
 /** Bytes of values in one Store, where the overlay's max-message-size allows as many. */
@@ -88,12 +88,13 @@ export class Transfers {
     const bytes =
       Math.max(0, ...parts.map(sizeOf)) + certificates.reduce((sum, { length }) => sum + length, 0)
     this.#bytes += bytes
+    let vouched: readonly NodeId[] | undefined
     const finish: Done = (result) => {
       if (result === "answered") this.#pace(now)
       this.#underWay--
       this.#bytes -= bytes
       if (result === "answered" && this.#records.versionOf(resource) === version)
-        this.#records.confirm(resource, to)
+        this.#confirm(resource, to, vouched ?? [])
       done(result)
       this.#next()
       if (!this.isBusy) this.#most = Math.min(this.#most, AT_FIRST)
@@ -106,7 +107,11 @@ export class Transfers {
         body: { kind: "store-req", resource, replicaNumber: 1, kinds },
         certificates,
         done: (reply) => {
-          if (reply.kind === "answered") return sendPart(index + 1)
+          if (reply.kind === "answered") {
+            const { body } = reply.received
+            if (body.kind === "store-ans") vouched = namedByAll(body.kinds, vouched)
+            return sendPart(index + 1)
+          }
           if (reply.kind === "refused")
             this.#fabric.log("warn", "overlay.copy-refused", { resource, node: to, cause: reply.cause })
           finish(reply.kind)
@@ -114,6 +119,13 @@ export class Transfers {
       })
     }
     sendPart(0)
+  }
+
+  /** The responsible peer tells who else holds it. Others would not know. */
+  #confirm(resource: ResourceId, to: NodeId, vouched: readonly NodeId[]): void {
+    this.#records.confirm(resource, to)
+    if (this.#fabric.topology.responsible(resource) !== to) return
+    for (const node of vouched) this.#records.confirm(resource, node)
   }
 
   /** A copy that was begun at that time has been confirmed. Those that were on their way beside it tell the same. */
@@ -136,6 +148,16 @@ export class Transfers {
 
 const sizeOf = (kinds: readonly StoreKindData[]): number =>
   kinds.reduce((sum, { values }) => sum + values.length, 0)
+
+/** Who is said to hold each of the Kinds, and of those before. */
+function namedByAll(
+  kinds: readonly StoreKindResponse[],
+  before: readonly NodeId[] | undefined,
+): readonly NodeId[] {
+  const lists = [...kinds.map(({ replicas }) => replicas), ...(before === undefined ? [] : [before])]
+  const [first = [], ...others] = lists
+  return first.filter((node) => others.every((list) => list.includes(node)))
+}
 
 /** Lists of StoredData of at most `limit` bytes each, or one value. */
 function cut(values: Uint8Array, limit: number): readonly Uint8Array[] {
