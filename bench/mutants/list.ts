@@ -56,14 +56,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: MACHINE,
     line: "if (isNeighbor) state.setNeedsUs(from, true)",
     instead: "if (isNeighbor) state.setNeedsUs(from, false)",
-    near: "src/sim/lean/lean.test.ts",
+    near: "src/core/topology/chord/chord.test.ts",
   },
   {
     bug: "an older copy replaces a newer one",
     file: PLAN,
     line: "if (held.expiresAt > now && (!present || supersedes(held, present))) this.#placed.set(held.slot, held)",
     instead: "if (held.expiresAt > now) this.#placed.set(held.slot, held)",
-    near: "src/core/storage/storage.test.ts",
+    near: "src/core/storage/copies.test.ts",
   },
   {
     bug: "a write with the storage_time of what is there is taken",

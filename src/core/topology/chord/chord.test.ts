@@ -141,6 +141,20 @@ test("a peer that has us in its tables is kept, and its loss matters", () => {
   assert.equal(chord.isNeeded(id("78")), true)
 })
 
+test("a peer that counts us among its neighbors is kept", () => {
+  for (const neighbors of [
+    { predecessors: [id("80")], successors: [] },
+    { predecessors: [], successors: [id("80")] },
+  ]) {
+    const { chord } = peerOfWideRing()
+    const content = { kind: "neighbors", ...neighbors } as const
+    chord.handle({ kind: "received", from: id("30"), body: { uptime: 0, content } }, NOW)
+    assert.equal(chord.isNeeded(id("30")), true)
+    const effects = chord.expire(LATER)
+    assert.ok(!effects.some((effect) => effect.kind === "release" && effect.peer === id("30")))
+  }
+})
+
 test("a farm keeps every link", () => {
   const chord = peerAmong("1", "2", "3", "4", "5", "6", "7", "9", "a", "b", "c", "d", "e", "f")
   assert.ok(!chord.expire(LATER).some(({ kind }) => kind === "release"))
