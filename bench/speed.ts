@@ -1,6 +1,6 @@
 // `npm run bench`: Carillon beside Kamailio and the npm package `sip`, in one run, on the same core.
 //
-//   npm run bench -- [--only refresh,digest,…] [--rivals "carillon;…"] [--rounds 5] [--seconds 4] [--memory 100000]
+//   npm run bench -- [--only refresh,digest,…] [--rivals "carillon;…"] [--rounds 5] [--seconds 4] [--registrations 100000]
 //
 // Rates are operations for a second of the server's processor time. Rivals take turns, round by round, so that what
 // else the machine does strikes all alike; the table shows the median round and the spread of all.
@@ -18,11 +18,12 @@ const { values } = parseArgs({
     rivals: { type: "string" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "4" },
-    memory: { type: "string", default: "0" },
+    registrations: { type: "string", default: "100000" },
   },
 })
 const rounds = Number(values.rounds)
 const milliseconds = Number(values.seconds) * 1_000
+const registrations = Number(values.registrations)
 const chosen = values.only?.split(",")
 const RINGS = ["fetches", "changes"]
 const names = [...WORKLOADS.map(({ name }) => name), ...RINGS, "memory"]
@@ -34,8 +35,10 @@ if (stranger !== undefined) {
   console.error(`--rivals takes some of ${[...known].join(";")}, not ${stranger}`)
   process.exit(2)
 }
-if (unknown !== undefined || !(rounds >= 1) || !(milliseconds > 0)) {
-  console.error(`--only takes some of ${names.join(",")}; --rounds and --seconds are numbers above 0`)
+if (unknown !== undefined || !(rounds >= 1) || !(milliseconds > 0) || !(registrations >= 1)) {
+  console.error(
+    `--only takes some of ${names.join(",")}; --rounds, --seconds and --registrations are numbers above 0`,
+  )
   process.exit(2)
 }
 
@@ -165,8 +168,7 @@ for (const workload of WORKLOADS) {
   if (rivals.length > 0) show(workload, await run({ ...workload, rivals }))
 }
 for (const name of RINGS) if (chosen === undefined || chosen.includes(name)) await showRing(name)
-const registrations = Number(values.memory) || (chosen?.includes("memory") ? 100_000 : 0)
-if (registrations > 0) await showMemory(registrations)
+if (chosen?.includes("memory") === true) await showMemory(registrations)
 if (complaints.length > 0)
   console.log(`\nnot to be counted:\n${complaints.map((line) => `- ${line}`).join("\n")}`)
 process.exitCode = complaints.length > 0 ? 1 : 0
