@@ -32,11 +32,17 @@ export class SimHost extends MachineHost<NodeInput, NodeEffect, CarillonNode> {
     return this.machine
   }
 
-  /** Begins a life, with what is on disk. `lost`: which is less than there was, and the node has noticed. */
-  start(lost?: "records" | "accepted"): void {
+  /**
+   * Begins a life, with what is on disk. `lost`: which is less than there was, and the node has noticed. `named`: whom the
+   * operator names now, beside the settings.
+   */
+  start(lost?: "records" | "accepted", named: readonly SimHost[] = []): void {
     this.live()
     this.health = { state: "joining" }
-    const bootstrap = [...this.#bootstrap, ...this.#peers].filter(({ host }) => host !== this.host)
+    const addresses = named.map(({ address }) => address)
+    const bootstrap = [...this.#bootstrap, ...this.#peers, ...addresses].filter(
+      ({ host }) => host !== this.host,
+    )
     this.tell({ kind: "start", bootstrap, ...(lost && { lost }) })
   }
 

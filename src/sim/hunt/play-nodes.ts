@@ -15,6 +15,7 @@ import { PARTING, type Step, type Story } from "./story.ts"
 /** How long a farm may take to be in order again, once nothing is wrong any more. */
 const REST = seconds(180)
 const STEP = milliseconds(500)
+const CONTACTS = 3
 /** What a user is in the model, who has no other text. */
 const THERE = "there"
 
@@ -47,7 +48,8 @@ class NodePlay {
     this.faults = new Faults<SimHost>(this.world, {
       all: () => this.world.hosts.filter((host) => !this.#leaving.has(host)),
       join: () => this.world.join(),
-      restart: (host) => host.start(),
+      // All that it knows itself may have died meanwhile, and nobody may know it.
+      restart: (host) => host.start(undefined, this.world.shuffle(this.world.alive).slice(0, CONTACTS)),
       isPart: ({ health }) => health.state !== "joining",
       mourn: () => this.#mourn(),
     })
