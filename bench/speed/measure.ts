@@ -26,6 +26,8 @@ const WARM_UP_LIMIT = 120_000
 /** Operations. */
 const HOT = 100_000
 const HOT_CALLS = 50_000
+/** Transactions have ended by then, which linger for half a minute, and whoever collects garbage when there is nothing to do has. */
+const AFTERWARDS = 60_000
 /** On a machine that is too slow for that. */
 const LONG = 60_000
 
@@ -145,7 +147,7 @@ export async function measureMemory(rival: Rival, ask: Ask): Promise<number> {
     let count = await load.count()
     for (; !count.isFinished; count = await load.count()) await wait(500)
     judge(count, undefined, { ...ask, once: true })
-    await wait(2_000)
+    await wait(AFTERWARDS)
     return (memory(rival.pids()) - before) / ask.users
   } finally {
     await load.end()

@@ -1,3 +1,5 @@
+import { sevenDigits } from "./base36.ts"
+
 const FIRST = 0x811c9dc5
 const PRIME = 0x01000193
 const LINE_FEED = 10
@@ -22,4 +24,4 @@ function mixed(seed: number, latin1: string): number {
   return hash
 }
 
-const written = (hash: number): string => (hash >>> 0).toString(36).padStart(7, "0")
+const written = (hash: number): string => sevenDigits(hash >>> 0)

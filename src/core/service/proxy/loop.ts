@@ -1,3 +1,4 @@
+import { FOUR_DIGITS, fourDigits } from "../../kit/base36.ts"
 import { checksum, checksumOfLines } from "../../kit/checksum.ts"
 import type { Random } from "../../kit/random.ts"
 import { randomToken } from "../../kit/token.ts"
@@ -39,11 +40,9 @@ export function isLooping(received: SipRequest, mark: string, sentBys: ReadonlyS
 }
 
 const RANDOM_DIGITS = 5
-/** It comes round after 1.7 million branches; the random digits tell those apart that are left from before. */
-const NUMBER_DIGITS = 4
-
+/** `number` comes round after 1.7 million branches; the random digits tell those apart that are left from before. */
 export function newBranch(random: Random, number: number, mark: string): string {
-  const counted = (number % 36 ** NUMBER_DIGITS).toString(36).padStart(NUMBER_DIGITS, "0")
+  const counted = fourDigits(number % FOUR_DIGITS)
   return `${MAGIC_COOKIE}${randomToken(random).slice(-RANDOM_DIGITS)}${counted}-${mark}`
 }
 
