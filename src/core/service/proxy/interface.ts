@@ -39,7 +39,7 @@ export interface DialogRequest {
   readonly callId: string
   /** The value of the field. */
   readonly cseq: string
-  /** See `loopMark`. */
+  /** See `loopMark`; empty for an ACK, which needs none. */
   readonly mark: string
   /** Everything behind the fields that a proxy puts on top. */
   readonly rest: string

@@ -83,8 +83,9 @@ export class DialogRequests {
     const hop = this.#hop(uri, callId, flow)
     const rest = this.#rest(via.marked, method)
     if (hop === undefined || rest === undefined || !isCSeq(cseq, method)) return undefined
-    const mark = this.#mark(uri, callId, cseq)
-    if (via.branch.endsWith(`-${mark}`)) return undefined // It may have been here before.
+    // Who goes on without a transaction is not looked for in circles either: Max-Forwards ends them.
+    const mark = method === "ACK" ? "" : this.#mark(uri, callId, cseq)
+    if (mark !== "" && via.branch.endsWith(`-${mark}`)) return undefined // It may have been here before.
     const { branch, sentBy, marked } = via
     return {
       method,
