@@ -30,7 +30,9 @@ export async function churn(chaos: Chaos): Promise<void> {
   chaos.note(`churn: nodes killed in ${chaos.settings.churn} s`, String(marks.size))
   chaos.note("churn: nodes that had joined by then", `${inTime} of ${coming.begun}`)
   if (sipp !== undefined) {
-    const { successful, failed } = await sipp.stop()
+    const { successful, failed, complaints } = await sipp.stop()
+    const causes = complaints.match(/(Aborting|Overload|Discarding)[^\n]*/g) ?? []
+    if (failed > 0) chaos.say(["SIPp says:", ...causes.slice(0, 5)].join("\n"))
     chaos.note("churn: calls of SIPp that failed", `${failed} of ${successful + failed}`)
   }
   chaos.note("churn: calls that failed", `${load.failures.length} of ${load.calls.length}`)

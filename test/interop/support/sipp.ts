@@ -8,6 +8,8 @@ export interface SippRun {
   readonly retransmissions: number
   readonly code: number
   readonly output: string
+  /** What it wrote of messages that it did not expect, from the beginning. */
+  readonly complaints: string
 }
 
 /** Starts SIPp with a scenario; `values` become the lines of its injection file. */
@@ -32,13 +34,15 @@ export function startSipp(
     program,
     async finished() {
       const code = await program.exited
+      const complaints = existsSync(errors) ? readFileSync(errors, "utf8").slice(0, 3_000) : ""
       const number = (label: RegExp) => Number(program.output.match(label)?.[1] ?? 0)
       return {
         successful: last(program.output, /Successful call\s*\|\s*\d+\s*\|\s*(\d+)/g),
         failed: last(program.output, /Failed call\s*\|\s*\d+\s*\|\s*(\d+)/g),
         retransmissions: number(/Retransmissions\s*\|\s*(\d+)/),
         code,
-        output: `${program.output.slice(-3_000)}\n${existsSync(errors) ? readFileSync(errors, "utf8").slice(0, 3_000) : ""}`,
+        output: `${program.output.slice(-3_000)}\n${complaints}`,
+        complaints,
       }
     },
   }
