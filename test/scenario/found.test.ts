@@ -56,6 +56,18 @@ const FOUND: readonly (Story & { readonly title: string })[] = [
     ],
   },
   {
+    title: "a ring that has not yet noticed how it was parted is not taken for one at rest",
+    seed: 5093,
+    peers: 8,
+    fullMeshLimit: 3,
+    steps: [
+      { do: "wait", seconds: 11 },
+      { do: "join" },
+      { do: "part", every: 2, seconds: 3, flaps: 3 },
+      { do: "wait", seconds: 0.9 },
+    ],
+  },
+  {
     title: "a node whose clock is set back to before its start says that it has been up for no time",
     level: "nodes",
     seed: 163,

@@ -17,6 +17,8 @@ import { PARTING, type Step, type Story } from "./story.ts"
 
 /** How long a fabric may take to be in order again, once nothing is wrong any more. */
 const REST = seconds(180)
+/** A parting that was over too soon for anybody to notice is noticed by now: a link may be silent for four seconds, and longer if its peer was slow. */
+const NOTICED = seconds(10)
 const STEP = milliseconds(500)
 /** At rest a peer sends at most so many frames a second for each neighbor: probes, answers, acknowledgements. */
 const FRAMES_FOR_NEIGHBOR = 12
@@ -100,6 +102,7 @@ export class PeerPlay {
   rest(): string | undefined {
     const { world, model } = this
     const resources = () => model.names().map((name) => world.alive[0]!.resource(name))
+    world.run(NOTICED)
     return (
       this.settle("at rest", () => ringAmiss(world)) ??
       this.settle("at rest", () => shareComplaint(world, resources())) ??
