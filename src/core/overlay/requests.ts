@@ -64,6 +64,8 @@ interface Outstanding {
   detours: number
   /** How often its hop was lost: the ring is changing, and the next hop may not know it yet. */
   losses: number
+  /** How many answers were refused. Who repeats them must not make us repeat the request as often. */
+  refusals: number
   timer: Appointment | undefined
 }
 
@@ -116,6 +118,7 @@ export class Requests {
       sends: 0,
       detours: question.to.kind === "resource" ? (question.to.tried ?? 0) : 0,
       losses: 0,
+      refusals: 0,
       timer: undefined,
     }
     this.#outstanding.set(transaction, outstanding)
@@ -134,7 +137,8 @@ export class Requests {
     }
     if (!this.#mayAnswer(node, outstanding.question.to)) {
       this.#fabric.refuse("implausible-answer")
-      return this.#timedOut(outstanding)
+      if (++outstanding.refusals <= SENDS) this.#timedOut(outstanding)
+      return
     }
     const took = (this.#fabric.now - outstanding.askedAt) as Duration
     this.#finish(outstanding, { kind: "answered", received, hops: received.header.via.length + 1, took })
