@@ -50,6 +50,13 @@ export class Records {
     return this.#records.keys()
   }
 
+  /** All of them, those first that the fewest peers are known to hold: for these the next death may be the last. */
+  scarceFirst(): readonly ResourceId[] {
+    const byCopies = Array.from({ length: COPIES }, (): ResourceId[] => [])
+    for (const resource of this.#records.keys()) byCopies[this.copiesOf(resource) - 1]!.push(resource)
+    return byCopies.flat()
+  }
+
   /** Undefined where we do not hold it. */
   heldSince(resource: ResourceId): Instant | undefined {
     return this.#records.get(resource)?.since

@@ -100,7 +100,7 @@ export class Repair {
   }
 
   #beginSweep(isHeldDown: boolean, wait = NO_TIME): void {
-    this.#due = { records: [...this.#records.all()].values(), isHeldDown }
+    this.#due = { records: this.#records.scarceFirst().values(), isHeldDown }
     this.#fabric.schedule.cancel(this.#turn)
     this.#turn = undefined
     this.#takeTurn(after(this.#fabric.now, wait))
