@@ -251,3 +251,14 @@ const canonicalHeaders = (headers: string): string =>
         })
         .sort()
         .join("&")
+
+/** A sip: or sips: URI; undefined where the text is none, or a URI of another scheme. */
+export function readSipUri(text: string): SipUri | undefined {
+  try {
+    const uri = parseUri(text)
+    return uri.kind === "sip" ? uri : undefined
+  } catch (error) {
+    if (error instanceof FormatError) return undefined
+    throw error
+  }
+}

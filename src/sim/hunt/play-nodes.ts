@@ -1,5 +1,5 @@
 import type { Hashes } from "../../core/kit/crypto.ts"
-import { type Duration, milliseconds, seconds } from "../../core/kit/time.ts"
+import { type Duration, seconds } from "../../core/kit/time.ts"
 import type { NodeAnswer } from "../../core/node/interface.ts"
 import { resourceIdOf } from "../../core/reload/message.ts"
 import { SUBSCRIBER } from "../../core/storage/kinds.ts"
@@ -10,11 +10,9 @@ import type { SimPhone } from "../sim-phone.ts"
 import { dial, hangUp, phoneOf, register, talk } from "../telephony.ts"
 import { World } from "../world.ts"
 import { Faults } from "./faults.ts"
+import { settle } from "./settle.ts"
 import { PARTING, type Step, type Story } from "./story.ts"
 
-/** How long a farm may take to be in order again, once nothing is wrong any more. */
-const REST = seconds(180)
-const STEP = milliseconds(500)
 const CONTACTS = 3
 /** What a user is in the model, who has no other text. */
 const THERE = "there"
@@ -56,7 +54,7 @@ class NodePlay {
   }
 
   play(): string | undefined {
-    const begun = this.#settle("at the beginning", () => ringComplaint(this.world), seconds(60))
+    const begun = settle(this.world, "at the beginning", () => ringComplaint(this.world), seconds(60))
     if (begun !== undefined) return begun
     for (const [index, step] of this.#story.steps.entries()) {
       this.#perform(step)
@@ -65,8 +63,8 @@ class NodePlay {
     }
     this.faults.end()
     return (
-      this.#settle("at rest", () => ringComplaint(this.world)) ??
-      this.#settle("at rest", () => copiesComplaint(this.world)) ??
+      settle(this.world, "at rest", () => ringComplaint(this.world)) ??
+      settle(this.world, "at rest", () => copiesComplaint(this.world)) ??
       this.#disagreement() ??
       this.#silence() ??
       ringsComplaint(this.world) ??
@@ -95,17 +93,6 @@ class NodePlay {
         const [caller, callee] = [this.#phones.get(step.from), this.#phones.get(step.to)]
         if (caller && callee && caller !== callee) dial(this.world, caller, callee)
       }
-    }
-  }
-
-  /** Until nothing is amiss: with the complaint that stays. */
-  #settle(when: string, complaint: () => string | undefined, patience = REST): string | undefined {
-    const end = this.world.now + patience
-    for (;;) {
-      const found = complaint()
-      if (found === undefined) return undefined
-      if (this.world.now >= end) return `${when}: ${found}`
-      this.world.run(STEP)
     }
   }
 
@@ -203,7 +190,7 @@ class NodePlay {
       }
       // Where all holders of a place have just died, the next ones rightly say for a minute that they do not know.
       let found = ask()
-      const waited = this.#settle("at rest", () => {
+      const waited = settle(this.world, "at rest", () => {
         found = ask()
         return typeof found === "string" ? found : undefined
       })
@@ -221,7 +208,9 @@ class NodePlay {
       ([name]) => model.allows(name, THERE) && !model.allows(name, undefined),
     )
     const isAnyRegistering = () => users.some(([, phone]) => this.#isRegistering(phone))
-    const waited = this.#settle("at rest", () => (isAnyRegistering() ? "a REGISTER has no end" : undefined))
+    const waited = settle(this.world, "at rest", () =>
+      isAnyRegistering() ? "a REGISTER has no end" : undefined,
+    )
     if (waited !== undefined) return waited
     for (const [name, phone] of users) {
       phone.use(world.pick(living(world)))

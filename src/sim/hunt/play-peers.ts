@@ -1,6 +1,6 @@
 import { fromUtf8 } from "../../core/kit/bytes.ts"
 import type { Hashes } from "../../core/kit/crypto.ts"
-import { after, type Duration, milliseconds, seconds } from "../../core/kit/time.ts"
+import { after, type Duration, seconds } from "../../core/kit/time.ts"
 import { valuesOn } from "../checkers.ts"
 import { type Attempt, Model } from "../model.ts"
 import {
@@ -13,13 +13,11 @@ import {
 import { type PeerHost, textIn } from "../peers/peer-host.ts"
 import { PeerWorld } from "../peers/peer-world.ts"
 import { Faults } from "./faults.ts"
+import { REST, STEP, settle } from "./settle.ts"
 import { PARTING, type Step, type Story } from "./story.ts"
 
-/** How long a fabric may take to be in order again, once nothing is wrong any more. */
-const REST = seconds(180)
 /** A parting that was over too soon for anybody to notice is noticed by now: a link may be silent for four seconds, and longer if its peer was slow. */
 const NOTICED = seconds(10)
-const STEP = milliseconds(500)
 /** At rest a peer sends at most so many frames a second for each neighbor: probes, answers, acknowledgements. */
 const FRAMES_FOR_NEIGHBOR = 12
 const MOST_LINKS = 1_024
@@ -56,7 +54,7 @@ export class PeerPlay {
   }
 
   play(): string | undefined {
-    const begun = this.settle("at the beginning", () => ringAmiss(this.world), seconds(60))
+    const begun = settle(this.world, "at the beginning", () => ringAmiss(this.world), seconds(60))
     if (begun !== undefined) return begun
     for (const [index, step] of this.#story.steps.entries()) {
       this.perform(step)
@@ -87,27 +85,16 @@ export class PeerPlay {
     }
   }
 
-  /** Until nothing is amiss: with the complaint that stays. */
-  settle(when: string, complaint: () => string | undefined, patience = REST): string | undefined {
-    const end = this.world.now + patience
-    for (;;) {
-      const found = complaint()
-      if (found === undefined) return undefined
-      if (this.world.now >= end) return `${when}: ${found}`
-      this.world.run(STEP)
-    }
-  }
-
   /** All that ought to hold when nothing is wrong any more. */
   rest(): string | undefined {
     const { world, model } = this
     const resources = () => model.names().map((name) => world.alive[0]!.resource(name))
     world.run(NOTICED)
     return (
-      this.settle("at rest", () => ringAmiss(world)) ??
-      this.settle("at rest", () => shareComplaint(world, resources())) ??
-      this.settle("at rest", () => copiesMissing(world)) ??
-      this.settle("at rest", () => burdenComplaint(world, MOST_LINKS)) ??
+      settle(this.world, "at rest", () => ringAmiss(world)) ??
+      settle(this.world, "at rest", () => shareComplaint(world, resources())) ??
+      settle(this.world, "at rest", () => copiesMissing(world)) ??
+      settle(this.world, "at rest", () => burdenComplaint(world, MOST_LINKS)) ??
       this.#disagreement() ??
       this.#unrest() ??
       answersComplaint(world) ??

@@ -1,6 +1,6 @@
 import { FormatError } from "../../kit/errors.ts"
 import type { Instant } from "../../kit/time.ts"
-import { equalUris, parseUri, type SipUri } from "../../sip/uri.ts"
+import { equalUris, parseUri, readSipUri } from "../../sip/uri.ts"
 import type { Binding, EdgeBindings } from "../stores.ts"
 
 /** A binding that counts, and the Node-ID of the edge that says so. */
@@ -49,16 +49,6 @@ export function bindingsOfTarget(
   const [newest] = alike
   const isOne = newest !== undefined && isReachable(newest) && alike.filter(isReachable).length === 1
   return isOne ? [...same, newest] : same
-}
-
-function readSipUri(text: string): SipUri | undefined {
-  try {
-    const uri = parseUri(text)
-    return uri.kind === "sip" ? uri : undefined
-  } catch (error) {
-    if (error instanceof FormatError) return undefined
-    throw error
-  }
 }
 
 /** One thing that an entry says of an identity. */

@@ -15,7 +15,7 @@ import {
 import { headerNumber } from "../../sip/scan-names.ts"
 import { isWrittenOurWay } from "../../sip/scan-spelling.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
-import { parseUri } from "../../sip/uri.ts"
+import { parseUri, readSipUri } from "../../sip/uri.ts"
 import { MAGIC_COOKIE } from "../../sip/via.ts"
 import type { Names } from "../names.ts"
 import type { DialogRequest } from "../proxy/interface.ts"
@@ -232,14 +232,7 @@ const isDigit = (code: number): boolean => code >= 48 && code <= 57
 
 /** Undefined where it is none, or has what is taken out of a Request-URI. RFC 3261 §19.1.1. */
 function readTarget(text: string) {
-  if (text.includes("?") || text.toLowerCase().includes(";method=")) return undefined
-  try {
-    const uri = parseUri(text)
-    return uri.kind === "sip" ? uri : undefined
-  } catch (error) {
-    if (error instanceof FormatError) return undefined
-    throw error
-  }
+  return text.includes("?") || text.toLowerCase().includes(";method=") ? undefined : readSipUri(text)
 }
 
 interface ReadVia {
