@@ -3,7 +3,8 @@ import { parseMessage } from "./parse.ts"
 
 /**
  * A request of which few ever want to know more than its method: it is read when somebody does. `bytes` are kept until then. They must be
- * such as `parseMessage` takes; `changed` is what its header fields are to be seen as.
+ * such as `parseMessage` takes; `changed` is what its header fields are to be seen as. A spread (`{ ...request }`) would lose
+ * what is read later: whoever makes another request of it names the fields.
  */
 export class DeferredRequest implements SipRequest {
   readonly kind = "request"
