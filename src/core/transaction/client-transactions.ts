@@ -1,16 +1,18 @@
 import { formatAddress } from "../kit/address.ts"
 import { type Appointed, Timetable } from "../kit/deadlines.ts"
 import { count } from "../kit/log.ts"
-import type { Instant } from "../kit/time.ts"
+import type { Random } from "../kit/random.ts"
+import { earliest, type Instant } from "../kit/time.ts"
 import { cseqOf, topVia } from "../sip/fields.ts"
 import { isFinal, type SipRequest, type SipResponse } from "../sip/message.ts"
 import { serializeMessage } from "../sip/serialize.ts"
 import { type Flow, type Hop, isReliable } from "../sip/transport.ts"
 import { branchOf } from "../sip/via.ts"
+import { AnsweredClients } from "./answered-clients.ts"
 import type { ClientEffect } from "./client.ts"
 import { makeAck, makeCancel } from "./client-messages.ts"
 import { InviteClient } from "./invite-client.ts"
-import type { LayerEffect, LayerInput } from "./layer-interface.ts"
+import type { LayerEffect, LayerInput, Origin } from "./layer-interface.ts"
 import { NonInviteClient } from "./non-invite-client.ts"
 import type { Awaiting } from "./onward.ts"
 import type { SipTimers } from "./timers.ts"
@@ -31,10 +33,11 @@ interface Client {
   cancel: "no" | "wanted" | "sent"
   /** Why its way is broken. */
   trouble: string | undefined
+  readonly origin: Origin | undefined
   timer: Appointed<Client> | undefined
 }
 
-type Outgoing = Pick<Extract<LayerInput, { kind: "start" }>, "request" | "hop" | "bytes">
+type Outgoing = Pick<Extract<LayerInput, { kind: "start" }>, "request" | "hop" | "bytes" | "origin">
 
 const ID = "client "
 const CANCEL = "CANCEL "
@@ -46,14 +49,16 @@ export class ClientTransactions {
   readonly #timetable = new Timetable<Client>()
   /** Of those on reliable transports, by the way they went. */
   readonly #byWay = new Map<string, Set<Client>>()
+  readonly #lingering: AnsweredClients
   #unanswered = 0
 
-  constructor(timers: SipTimers) {
+  constructor(timers: SipTimers, random: Random) {
     this.#timers = timers
+    this.#lingering = new AnsweredClients(timers, random)
   }
 
   get deadline(): Instant {
-    return this.#timetable.next
+    return earliest(this.#timetable.next, this.#lingering.deadline)
   }
 
   /** Those without a final response. */
@@ -83,6 +88,7 @@ export class ClientTransactions {
     const method = response.onward?.method ?? cseqOf(response).method
     const client = this.#clients.get(method === "CANCEL" ? CANCEL + branch : (branch ?? ""))
     if (client === undefined || client.method !== method) {
+      if (branch !== undefined && this.#lingering.receive(branch, method, response, now, out)) return
       out.push(count("sip_stray_responses_total"))
       return
     }
@@ -95,8 +101,9 @@ export class ClientTransactions {
   }
 
   sendFailed(id: string, reason: string, now: Instant, out: LayerEffect[]): void {
-    const client = id.startsWith(ID) ? this.#clients.get(id.slice(ID.length)) : undefined
-    if (client === undefined) return
+    if (!id.startsWith(ID)) return
+    const client = this.#clients.get(id.slice(ID.length))
+    if (client === undefined) return this.#lingering.sendFailed(id.slice(ID.length), now)
     // A datagram that bounced after an answer came was a copy.
     if (client.progress === "proceeding" && !client.reliable) return
     this.#break(client, reason, now, out)
@@ -116,6 +123,7 @@ export class ClientTransactions {
   }
 
   expire(now: Instant, out: LayerEffect[]): void {
+    this.#lingering.expire(now)
     for (let client = this.#timetable.takeDue(now); client; client = this.#timetable.takeDue(now)) {
       client.timer = undefined
       this.#apply(client, client.machine.expire(now), out)
@@ -144,6 +152,7 @@ export class ClientTransactions {
       progress: "calling",
       cancel: "no",
       trouble: undefined,
+      origin: what.origin,
       timer: undefined,
     }
     this.#clients.set(key, client)
@@ -216,6 +225,12 @@ export class ClientTransactions {
     this.#unanswered--
   }
 
+  #linger(client: Client, state: "accepted" | "completed", now: Instant, out: LayerEffect[]): void {
+    this.#remove(client, client.hop)
+    this.#lingering.add(state, client, now)
+    if (client.method !== "CANCEL") out.push({ kind: "client-ended", branch: client.branch })
+  }
+
   #remove(client: Client, hop: Hop): void {
     this.#clients.delete(client.key)
     this.#timetable.drop(client.timer)
@@ -229,6 +244,8 @@ export class ClientTransactions {
 
   #settle(client: Client, now: Instant, out: LayerEffect[]): void {
     while (client.machine.deadline <= now) this.#apply(client, client.machine.expire(now), out)
+    const { lingering } = client.machine
+    if (lingering !== undefined && !client.reliable) return this.#linger(client, lingering, now, out)
     client.timer = this.#timetable.set(client, client.machine.deadline, client.timer)
   }
 }

@@ -42,6 +42,12 @@ export class InviteClient implements Machine<ClientInput, ClientEffect> {
     }
   }
 
+  /** Whether it only waits for repetitions, and of what. */
+  get lingering(): "completed" | "accepted" | undefined {
+    const { name } = this.#state
+    return name === "completed" || name === "accepted" ? name : undefined
+  }
+
   get deadline(): Instant {
     if (this.#state.name === "terminated") return NEVER
     if (this.#state.name === "calling") return earliest(this.#state.repeatAt, this.#state.until)

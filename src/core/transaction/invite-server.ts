@@ -38,6 +38,12 @@ export class InviteServer implements Machine<ServerInput, ServerEffect> {
     this.#state = { name: "proceeding", latest: undefined, until: after(now, timers.trying) }
   }
 
+  /** Whether it only waits for repetitions, and of what. */
+  get lingering(): "confirmed" | "accepted" | undefined {
+    const { name } = this.#state
+    return name === "confirmed" || name === "accepted" ? name : undefined
+  }
+
   get deadline(): Instant {
     if (this.#state.name === "terminated") return NEVER
     if (this.#state.name === "completed") return earliest(this.#state.repeatAt, this.#state.until)

@@ -5,6 +5,12 @@ import type { Flow, Hop } from "../sip/transport.ts"
 /** Names a server transaction; never used twice by one layer. */
 export type ServerKey = number
 
+/** What a client transaction is for: the server transaction that waits for its answer, and where that goes when it has gone. */
+export interface Origin {
+  readonly server: ServerKey
+  readonly backwards: Flow
+}
+
 export type LayerInput =
   | { readonly kind: "received"; readonly message: SipMessage; readonly flow: Flow }
   /** The `send` of that id could not be carried out. Ids that are not the layer's are ignored. */
@@ -14,7 +20,7 @@ export type LayerInput =
   | { readonly kind: "node-lost"; readonly node: string }
   /**
    * Starts a client transaction. `branch` is that of the request's top Via and names the transaction. `bytes`: the request as it
-   * goes out, where that is known.
+   * goes out, where that is known. `origin` comes back with every 2xx but the first.
    */
   | {
       readonly kind: "start"
@@ -22,10 +28,17 @@ export type LayerInput =
       readonly request: SipRequest
       readonly hop: Hop
       readonly bytes?: Uint8Array
+      readonly origin?: Origin
     }
   /** Cancels an INVITE client transaction: at once, or as soon as a provisional response allows. RFC 3261 §9.1. */
   | { readonly kind: "cancel"; readonly branch: string }
-  | { readonly kind: "respond"; readonly server: ServerKey; readonly response: SipResponse }
+  /** `forget`: a repetition of the request is to be answered anew, so that nothing has to be remembered. RFC 3261 §8.2.7. */
+  | {
+      readonly kind: "respond"
+      readonly server: ServerKey
+      readonly response: SipResponse
+      readonly forget?: boolean
+    }
   /** Sends 100 Trying now, unless the server transaction has said something already. */
   | { readonly kind: "trying"; readonly server: ServerKey }
   /** Ends a server transaction without an answer. RFC 4320 §4.2 forbids a 408 that would come too late. */
@@ -44,7 +57,13 @@ export type LayerEffect =
   | { readonly kind: "ack"; readonly request: SipRequest; readonly flow: Flow }
   /** The client cancelled an INVITE that has no final response yet; the CANCEL itself is answered. */
   | { readonly kind: "cancelled"; readonly server: ServerKey }
-  | { readonly kind: "response"; readonly branch: string; readonly response: SipResponse }
+  /** `origin`: the transaction has ended for its user, of which this is one more 2xx. RFC 6026 §7.2. */
+  | {
+      readonly kind: "response"
+      readonly branch: string
+      readonly response: SipResponse
+      readonly origin?: Origin
+    }
   /** No final response will come: Timer B, F or a cancelled INVITE never answered, or the way is broken. */
   | {
       readonly kind: "failed"
@@ -55,8 +74,9 @@ export type LayerEffect =
       /** Why the way is broken, where somebody said so. */
       readonly reason?: string
     }
-  /** The client transaction has gone, after `failed` or its final response; nothing more comes of it. */
+  /** The client transaction has gone, or only waits for repetitions. Nothing more comes of it but more 2xx to an INVITE. */
   | { readonly kind: "client-ended"; readonly branch: string }
+  /** The server transaction has gone, or only waits for repetitions: it takes no response any more. */
   | { readonly kind: "server-ended"; readonly server: ServerKey }
   | LogEffect
   | CountEffect

@@ -155,6 +155,8 @@ describe("TransactionLayer, as server", () => {
     const { server, request: handed } = bench.accept(request())
     const response = makeResponse(handed, 486, undefined, { toTag: "b" })
     bench.tell({ kind: "respond", server, response })
+    const acknowledged = bench.receive(request({ method: "ACK", toTag: ";tag=b" }))
+    assert.deepEqual(acknowledged, [{ kind: "server-ended", server }])
     assert.deepEqual(bench.receive(request({ method: "ACK", toTag: ";tag=b" })), [])
     assert.deepEqual(sends(bench.advance(4_000)), [])
     const other = request({ method: "ACK", via: "SIP/2.0/UDP 10.0.0.9:5070;branch=z9hG4bKnew" })
@@ -167,7 +169,7 @@ describe("TransactionLayer, as server", () => {
     const cancelled = bench.receive(request({ method: "CANCEL" }))
     assert.deepEqual(firstLines(cancelled), ["SIP/2.0 200 OK"])
     assert.deepEqual(cancelled.at(-1), { kind: "cancelled", server })
-    assert.deepEqual(kinds(bench.receive(request({ method: "CANCEL" }))), ["send"])
+    assert.deepEqual(firstLines(bench.receive(request({ method: "CANCEL" }))), ["SIP/2.0 200 OK"])
     const stray = request({ method: "CANCEL", via: "SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKother" })
     assert.deepEqual(firstLines(bench.receive(stray)), ["SIP/2.0 481 Call/Transaction Does Not Exist"])
   })
@@ -176,7 +178,9 @@ describe("TransactionLayer, as server", () => {
     const bench = new Bench()
     const { server, request: handed } = bench.accept(request())
     bench.tell({ kind: "respond", server, response: makeResponse(handed, 200) })
-    assert.deepEqual(kinds(bench.receive(request({ method: "CANCEL" }))), ["send"])
+    const cancelled = bench.receive(request({ method: "CANCEL" }))
+    assert.deepEqual(firstLines(cancelled), ["SIP/2.0 200 OK"])
+    assert.deepEqual(kinds(cancelled), ["send", "server-ended"])
   })
 
   test("tells clients apart that use the same branch, and methods", () => {
@@ -228,7 +232,7 @@ describe("TransactionLayer, as client", () => {
     const bench = new Bench()
     bench.tell(start())
     const effects = bench.tell(answer(486))
-    assert.deepEqual(kinds(effects), ["send", "response"])
+    assert.deepEqual(kinds(effects), ["send", "response", "client-ended"])
     const [send] = sends(effects)
     assert.deepEqual(send?.hop, hop)
     assert.equal(
@@ -257,7 +261,7 @@ describe("TransactionLayer, as client", () => {
     assert.deepEqual(firstLines(effects), ["CANCEL sip:bob@example.org SIP/2.0"])
     assert.deepEqual(bench.tell({ kind: "cancel", branch: "z9hG4bKours" }), [])
     assert.deepEqual(bench.tell(answer(200, "CANCEL")), [])
-    assert.deepEqual(kinds(bench.tell(answer(487))), ["send", "response"])
+    assert.deepEqual(kinds(bench.tell(answer(487))), ["send", "response", "client-ended"])
   })
 
   test("gives a cancelled INVITE up that nobody ends", () => {

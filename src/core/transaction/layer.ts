@@ -22,7 +22,7 @@ export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
   readonly #awaiting = (branch: string) => this.#clients.awaiting(branch)
 
   constructor(random: Random, timers: SipTimers = STANDARD_TIMERS) {
-    this.#clients = new ClientTransactions(timers)
+    this.#clients = new ClientTransactions(timers, random)
     this.#servers = new ServerTransactions(timers, random)
   }
 
@@ -56,8 +56,8 @@ export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
   }
 
   /** Whether an INVITE is known that an ACK with that branch and sent-by may belong to. */
-  knowsInvite(sentBy: string, branch: string): boolean {
-    return this.#servers.knows(matchOf("INVITE", sentBy, branch))
+  knowsInvite(sentBy: string, branch: string, now: Instant): boolean {
+    return this.#servers.knows(matchOf("INVITE", sentBy, branch), now)
   }
 
   handle(input: LayerInput, now: Instant): readonly LayerEffect[] {
@@ -84,7 +84,7 @@ export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
         this.#clients.cancel(input.branch, now, out)
         break
       case "respond":
-        this.#servers.respond(input.server, input.response, now, out)
+        this.#servers.respond(input.server, input.response, now, out, input.forget)
         break
       case "trying":
         this.#servers.trying(input.server, now, out)

@@ -38,6 +38,11 @@ export class NonInviteClient implements Machine<ClientInput, ClientEffect> {
     }
   }
 
+  /** Whether it only waits for repetitions. */
+  get lingering(): "completed" | undefined {
+    return this.#state.name === "completed" ? "completed" : undefined
+  }
+
   get deadline(): Instant {
     if (this.#state.name === "terminated") return NEVER
     if (this.#state.name === "completed") return this.#state.until

@@ -27,6 +27,11 @@ export class NonInviteServer implements Machine<ServerInput, ServerEffect> {
     this.#state = { name: "trying", until: after(now, timers.stillTrying) }
   }
 
+  /** Whether it only waits for repetitions. */
+  get lingering(): "completed" | undefined {
+    return this.#state.name === "completed" ? "completed" : undefined
+  }
+
   get deadline(): Instant {
     return "until" in this.#state ? this.#state.until : NEVER
   }

@@ -32,7 +32,7 @@ export function markReceived(via: Via, flow: Flow): Via {
 }
 
 /** Where responses to a request go, of which `via` was the top Via. RFC 3261 §18.2.2, RFC 3581 §4. */
-export function responseHop(via: Via, flow: Flow): Hop {
+export function responseHop(via: Via, flow: Flow): Extract<Hop, { kind: "flow" }> {
   if (isReliable(flow.transport)) return { kind: "flow", flow }
   const maddr = via.parameters.get("maddr")
   const host = maddr !== undefined && ipVersion(bareHost(maddr)) ? bareHost(maddr) : flow.remote.host

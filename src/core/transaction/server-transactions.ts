@@ -3,7 +3,7 @@ import { InvariantError } from "../kit/errors.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { count, log } from "../kit/log.ts"
 import type { Random } from "../kit/random.ts"
-import type { Instant } from "../kit/time.ts"
+import { earliest, type Instant } from "../kit/time.ts"
 import { randomToken } from "../kit/token.ts"
 import { toOf, topVia } from "../sip/fields.ts"
 import { Headers, isFinal, NO_BODY, type SipRequest, type SipResponse } from "../sip/message.ts"
@@ -11,6 +11,7 @@ import { makeResponse } from "../sip/respond.ts"
 import { serializeMessage } from "../sip/serialize.ts"
 import { type Flow, type Hop, isReliable } from "../sip/transport.ts"
 import type { Via } from "../sip/via.ts"
+import { AnsweredServers, type Lingering } from "./answered-servers.ts"
 import { InviteServer } from "./invite-server.ts"
 import type { LayerEffect, ServerKey } from "./layer-interface.ts"
 import { matchKey } from "./matching.ts"
@@ -47,6 +48,8 @@ interface Server {
   latest: Said | undefined
   /** What the machine is being told to say. */
   saying: Said | undefined
+  /** What it is being told to say ends it. */
+  isForgotten: boolean
   /** Tag of the To in the final response; RFC 2543 clients match their ACK by it. */
   toTag: string | undefined
   timer: Appointed<Server> | undefined
@@ -61,6 +64,7 @@ export class ServerTransactions {
   readonly #servers = new Map<ServerKey, Server>()
   readonly #byMatch = new Map<string, Server>()
   readonly #timetable = new Timetable<Server>()
+  readonly #answered: AnsweredServers
   #lastKey = 0
   #unanswered = 0
   #unansweredInvites = 0
@@ -68,10 +72,11 @@ export class ServerTransactions {
   constructor(timers: SipTimers, random: Random) {
     this.#timers = timers
     this.#random = random
+    this.#answered = new AnsweredServers(timers, random)
   }
 
   get deadline(): Instant {
-    return this.#timetable.next
+    return earliest(this.#timetable.next, this.#answered.deadline)
   }
 
   /** Those without a final response. */
@@ -89,6 +94,7 @@ export class ServerTransactions {
     const match = matchKey(request, via, request.method)
     const known = this.#byMatch.get(match)
     if (known) return this.#tell(known, known.machine.handle({ kind: "retransmission" }, now), now, out)
+    if (this.#answered.knows(match, now)) return this.#answered.repeat(match, now, out)
     const marked = markReceived(via, flow)
     const headers = withTopVia(request.headers, marked)
     const received: SipRequest = { ...request, headers }
@@ -105,24 +111,32 @@ export class ServerTransactions {
    * there is one, or no room for another. Its user has to see it on.
    */
   take(match: string, request: SipRequest, flow: Flow, now: Instant): ServerKey | undefined {
-    if (this.#byMatch.has(match) || this.#isFull()) return undefined
+    if (this.knows(match, now) || this.#isFull()) return undefined
     const server = this.#open(match, request, { hop: { kind: "flow", flow }, reopen: undefined }, flow, now)
     server.timer = this.#timetable.set(server, server.machine.deadline, server.timer)
     return server.key
   }
 
-  knows(match: string): boolean {
-    return this.#byMatch.has(match)
+  knows(match: string, now: Instant): boolean {
+    return this.#byMatch.has(match) || this.#answered.knows(match, now)
   }
 
-  respond(key: ServerKey, response: SipResponse, now: Instant, out: LayerEffect[]): void {
+  respond(
+    key: ServerKey,
+    response: SipResponse,
+    now: Instant,
+    out: LayerEffect[],
+    forget: boolean = false,
+  ): void {
     const server = this.#servers.get(key)
     if (server === undefined) return
     const said = say(response)
     server.saying = said
     const effects = server.machine.handle({ kind: "response", response: said.response }, now)
+    server.isForgotten = forget
     this.#tell(server, effects, now, out)
     server.saying = undefined
+    if (forget) this.#remove(server, out)
   }
 
   trying(key: ServerKey, now: Instant, out: LayerEffect[]): void {
@@ -144,7 +158,11 @@ export class ServerTransactions {
   /** A response that could not be sent goes another way once, then is given up. RFC 3261 §18.2.2. */
   sendFailed(id: string, reason: string, now: Instant, out: LayerEffect[]): void {
     const server = id.startsWith(ID) ? this.#servers.get(Number(id.slice(ID.length))) : undefined
-    if (server === undefined) return
+    if (server === undefined) {
+      const lost = this.#answered.sendFailed(id, reason, now)
+      if (lost !== undefined) out.push(lost)
+      return
+    }
     const { reopen, latest, method } = server
     if (reopen && latest) {
       server.reopen = undefined
@@ -157,6 +175,7 @@ export class ServerTransactions {
   }
 
   expire(now: Instant, out: LayerEffect[]): void {
+    this.#answered.expire(now)
     for (let server = this.#timetable.takeDue(now); server; server = this.#timetable.takeDue(now)) {
       server.timer = undefined
       this.#tell(server, server.machine.expire(now), now, out)
@@ -165,7 +184,7 @@ export class ServerTransactions {
 
   #isFull(): boolean {
     const { pendingTransactions, transactions } = LIMITS.sip
-    return this.#unanswered >= pendingTransactions || this.#servers.size >= transactions
+    return this.#unanswered >= pendingTransactions || this.#servers.size + this.#answered.size >= transactions
   }
 
   #open(
@@ -191,6 +210,7 @@ export class ServerTransactions {
       request,
       latest: undefined,
       saying: undefined,
+      isForgotten: false,
       toTag: undefined,
       timer: undefined,
     }
@@ -221,22 +241,26 @@ export class ServerTransactions {
    * forwards, so an INVITE unknown here is unknown (RFC 3261 §9.2).
    */
   #cancel(server: Server, request: SipRequest, via: Via, now: Instant, out: LayerEffect[]): void {
-    const invite = this.#byMatch.get(matchKey(request, via, "INVITE"))
-    const response = makeResponse(server.request ?? request, invite ? 200 : 481, undefined, {
+    const match = matchKey(request, via, "INVITE")
+    const isKnown = this.knows(match, now)
+    const response = makeResponse(server.request ?? request, isKnown ? 200 : 481, undefined, {
       toTag: randomToken(this.#random),
     })
-    if (!invite) {
+    if (!isKnown) {
       const cause = "there is no such INVITE"
       const source = server.flow.remote.host
       out.push(log("info", "sip.refused", { status: 481, cause, method: "CANCEL", source }))
     }
     this.respond(server.key, response, now, out)
+    const invite = this.#byMatch.get(match)
     if (invite?.request) out.push({ kind: "cancelled", server: invite.key })
   }
 
   #acknowledge(request: SipRequest, via: Via, flow: Flow, now: Instant, out: LayerEffect[]): void {
-    const server = this.#byMatch.get(matchKey(request, via, "INVITE"))
+    const match = matchKey(request, via, "INVITE")
+    const server = this.#byMatch.get(match)
     const toTag = toOf(request).parameters.get("tag")
+    if (server === undefined && this.#answered.acknowledge(match, request, toTag, now, out)) return
     const same = server?.machine instanceof InviteServer && (server.toTag ?? toTag) === toTag
     if (!same) {
       out.push({ kind: "ack", request, flow })
@@ -253,7 +277,7 @@ export class ServerTransactions {
     for (const effect of effects) {
       switch (effect.kind) {
         case "send":
-          this.#send(server, effect.response, out)
+          this.#send(server, effect.response, now, out)
           break
         case "overdue":
           this.#sayTrying(server, now, out)
@@ -270,7 +294,7 @@ export class ServerTransactions {
     this.#settle(server, now, out)
   }
 
-  #send(server: Server, response: SipResponse, out: LayerEffect[]): void {
+  #send(server: Server, response: SipResponse, now: Instant, out: LayerEffect[]): void {
     const said = [server.latest, server.saying].find((each) => each?.response === response)
     if (said === undefined) throw new InvariantError(`a response ${response.status} that nobody gave`)
     const { bytes } = said
@@ -281,10 +305,22 @@ export class ServerTransactions {
       this.#unanswered--
       if (server.method === "INVITE") this.#unansweredInvites--
     }
+    const { lingering } = server.machine
+    if (lingering !== undefined && canLinger(server)) {
+      const id = server.isForgotten ? ID + server.key : this.#linger(server, lingering, now)
+      out.push({ kind: "send", id, hop: server.hop, bytes })
+      return this.#remove(server, out)
+    }
     out.push({ kind: "send", id: ID + server.key, hop: server.hop, bytes })
     // A 2xx to an INVITE is repeated by its sender, not from here.
     if (server.method === "INVITE" && !server.request && response.status < 300 && !server.reopen)
       server.latest = undefined
+  }
+
+  /** Keeps what may be asked for again; an id for sending it now. */
+  #linger(server: Server, state: Lingering, now: Instant): string {
+    const { match, flow, toTag, latest } = server
+    return this.#answered.add(state, { match, flow, toTag, bytes: latest?.bytes }, now)
   }
 
   #remove(server: Server, out: LayerEffect[]): void {
@@ -301,10 +337,19 @@ export class ServerTransactions {
 
   #settle(server: Server, now: Instant, out: LayerEffect[]): void {
     if (!this.#servers.has(server.key)) return
+    const { lingering } = server.machine
+    if (lingering === "confirmed" && canLinger(server)) {
+      this.#linger(server, lingering, now)
+      return this.#remove(server, out)
+    }
     if (server.machine.deadline <= now) this.#tell(server, server.machine.expire(now), now, out)
     else server.timer = this.#timetable.set(server, server.machine.deadline, server.timer)
   }
 }
+
+/** Over UDP, and answered where the request came from. */
+const canLinger = ({ flow, hop }: Server): boolean =>
+  !isReliable(flow.transport) && hop.kind === "flow" && hop.flow === flow
 
 const NO_HEADERS = new Headers([])
 

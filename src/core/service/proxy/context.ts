@@ -1,16 +1,17 @@
 import { LIMITS } from "../../kit/limits.ts"
+import { tagOf, toOf, topVia } from "../../sip/fields.ts"
 import type { SipRequest, SipResponse } from "../../sip/message.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
-import type { ServerKey } from "../../transaction/layer-interface.ts"
+import type { Origin, ServerKey } from "../../transaction/layer-interface.ts"
+import { responseHop } from "../../transaction/response-route.ts"
 import { withoutTopVia } from "../../transaction/via-stack.ts"
 import type { Refusal } from "./best.ts"
+import type { ForkingInput } from "./forking-interface.ts"
 import type { Target } from "./interface.ts"
+import { breadthOf } from "./validation.ts"
 
 /** RFC 3261's response context: one request, and all that became of it. §16.6. */
-export interface Context {
-  readonly server: ServerKey
-  /** Where responses go when the server transaction has gone. */
-  readonly backwards: Hop
+export interface Context extends Origin {
   /** The address that the request came from. */
   readonly source: string
   /** Whether the request came from a node of this fabric. */
@@ -76,6 +77,26 @@ export const NO_TARGET: Target = {
 
 export const NOT_TRIED = { status: 503, cause: "there is no way to it" }
 
+/** Of a request that comes to be forwarded. `mark`: see `loopMark`. */
+export function contextOf(
+  { server, request, received, flow }: Extract<ForkingInput, { kind: "forward" }>,
+  mark: string,
+): Context {
+  return {
+    server,
+    backwards: responseHop(topVia(received), flow).flow,
+    source: flow.remote.host,
+    toNode: flow.node !== undefined,
+    invite: request.method === "INVITE",
+    outsideDialog: tagOf(toOf(request)) === undefined,
+    breadth: breadthOf(request, LIMITS.sip.breadth),
+    loopMark: mark,
+    work: { request, queue: [], active: new Set(), refusals: [], stopped: "no", starting: false },
+    clients: 0,
+    serverEnded: false,
+  }
+}
+
 /** The only branch of a context of its own, on its way already. For a request inside a dialog, other than INVITE. */
 export function branchOnwards(
   server: ServerKey,
@@ -86,7 +107,7 @@ export function branchOnwards(
   const work: Work = { request, queue: [], active: new Set(), refusals: [], stopped: "no", starting: false }
   const context: Context = {
     server,
-    backwards: { kind: "flow", flow },
+    backwards: flow,
     source: flow.remote.host,
     toNode: false,
     invite: false,

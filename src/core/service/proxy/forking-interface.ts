@@ -2,7 +2,7 @@ import type { Random } from "../../kit/random.ts"
 import type { Duration } from "../../kit/time.ts"
 import type { SipRequest, SipResponse } from "../../sip/message.ts"
 import type { Flow, Hop, Listener } from "../../sip/transport.ts"
-import type { LayerInput, ServerKey } from "../../transaction/layer-interface.ts"
+import type { LayerInput, Origin, ServerKey } from "../../transaction/layer-interface.ts"
 import type { ProxyEffect, Target } from "./interface.ts"
 
 export type ForkingInput =
@@ -19,7 +19,12 @@ export type ForkingInput =
   | { readonly kind: "cancelled" | "answered"; readonly server: ServerKey }
   | { readonly kind: "located"; readonly key: number; readonly hops: readonly Hop[] }
   /** From client transactions, as the layer says it. */
-  | { readonly kind: "response"; readonly branch: string; readonly response: SipResponse }
+  | {
+      readonly kind: "response"
+      readonly branch: string
+      readonly response: SipResponse
+      readonly origin?: Origin
+    }
   | {
       readonly kind: "failed"
       readonly branch: string

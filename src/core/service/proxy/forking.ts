@@ -1,19 +1,18 @@
 import { Deadlines } from "../../kit/deadlines.ts"
-import { LIMITS } from "../../kit/limits.ts"
 import { type Machine, NOTHING } from "../../kit/machine.ts"
 import { after, type Instant } from "../../kit/time.ts"
-import { maxForwardsOf, tagOf, toOf, topVia } from "../../sip/fields.ts"
+import { maxForwardsOf } from "../../sip/fields.ts"
 import { isFinal, type SipRequest, type SipResponse } from "../../sip/message.ts"
 import { serializeMessage } from "../../sip/serialize.ts"
-import type { Hop } from "../../sip/transport.ts"
-import type { ServerKey } from "../../transaction/layer-interface.ts"
-import { responseHop } from "../../transaction/response-route.ts"
+import type { Flow, Hop } from "../../sip/transport.ts"
+import type { Origin, ServerKey } from "../../transaction/layer-interface.ts"
 import { loggable } from "../names.ts"
 import { bestRefusal } from "./best.ts"
 import {
   type Branch,
   branchOnwards,
   type Context,
+  contextOf,
   DONE,
   enqueue,
   NO_TARGET,
@@ -27,7 +26,7 @@ import type { ForkingEffect, ForkingInput, ForkingSettings } from "./forking-int
 import type { Target } from "./interface.ts"
 import { isLooping, loopMark, newBranch } from "./loop.ts"
 import { composeRequest, isSecure, sentBy, viaFor } from "./request.ts"
-import { breadthOf, refusal } from "./validation.ts"
+import { refusal } from "./validation.ts"
 
 /** Sends that nobody follows up. */
 export const STATELESS = "stateless"
@@ -73,7 +72,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     this.#contexts.set(server, branch.context)
     this.#branches.set(id, branch)
     const bytes = compose(viaFor(hop, listeners, id), branch.breadth)
-    return [{ kind: "transact", input: { kind: "start", branch: id, request, hop, bytes } }]
+    const origin = branch.context
+    return [{ kind: "transact", input: { kind: "start", branch: id, request, hop, bytes, origin } }]
   }
 
   handle(input: ForkingInput, now: Instant): readonly ForkingEffect[] {
@@ -90,7 +90,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
         this.#located(input.key, input.hops, now, out)
         break
       case "response":
-        this.#hear(input.branch, input.response, now, out)
+        if (input.origin !== undefined) this.#hearAgain(input.origin, input.response, out)
+        else this.#hear(input.branch, input.response, now, out)
         break
       case "failed":
         this.#fail(input, now, out)
@@ -137,19 +138,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
       out.push({ kind: "finished", server, status })
       return undefined
     }
-    const context: Context = {
-      server,
-      backwards: responseHop(topVia(received), flow),
-      source: flow.remote.host,
-      toNode: flow.node !== undefined,
-      invite: request.method === "INVITE",
-      outsideDialog: tagOf(toOf(request)) === undefined,
-      breadth: breadthOf(request, LIMITS.sip.breadth),
-      loopMark: mark,
-      work: { request, queue: [], active: new Set(), refusals: [], stopped: "no", starting: false },
-      clients: 0,
-      serverEnded: false,
-    }
+    const context = contextOf(input, mark)
     this.#contexts.set(server, context)
     if (context.invite) out.push({ kind: "transact", input: { kind: "trying", server } })
     return context
@@ -215,7 +204,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     this.#branches.set(id, branch)
     context.clients++
     this.#setTimerC(branch, now)
-    out.push({ kind: "transact", input: { kind: "start", branch: id, request, hop } })
+    out.push({ kind: "transact", input: { kind: "start", branch: id, request, hop, origin: context } })
   }
 
   #setTimerC(branch: Branch, now: Instant): void {
@@ -243,15 +232,27 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     }
   }
 
+  /** One more 2xx to an INVITE that we have done with. */
+  #hearAgain(origin: Origin, response: SipResponse, out: ForkingEffect[]): void {
+    const relayed = response.onward === undefined ? withoutOurVia(response) : response
+    if (relayed === undefined) return
+    const isThere = this.#contexts.get(origin.server)?.serverEnded === false
+    if (isThere) this.#respond(origin.server, relayed, out)
+    else this.#sendBackwards(origin.backwards, relayed, out)
+  }
+
+  #sendBackwards(flow: Flow, response: SipResponse, out: ForkingEffect[]): void {
+    out.push({ kind: "send", id: STATELESS, hop: { kind: "flow", flow }, bytes: serializeMessage(response) })
+  }
+
   /** Every 2xx to an INVITE goes back, the first to anything else. RFC 3261 §16.7 step 5. */
   #succeed(branch: Branch, response: SipResponse, out: ForkingEffect[]): void {
     const { context } = branch
     const { work, server } = context
     this.#retire(branch)
     if (work === undefined && !context.invite) return
-    if (context.serverEnded) {
-      out.push({ kind: "send", id: STATELESS, hop: context.backwards, bytes: serializeMessage(response) })
-    } else this.#respond(server, response, out)
+    if (context.serverEnded) this.#sendBackwards(context.backwards, response, out)
+    else this.#respond(server, response, out)
     if (work === undefined) return
     if (context.invite && context.outsideDialog) out.push({ kind: "call-answered", server })
     this.#close(context, work, response.status, out)

@@ -87,7 +87,7 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
     const compose = (via: string, breadth: number) =>
       encode(`${method} ${uri} SIP/2.0\r\nVia: ${via}\r\nMax-Breadth: ${breadth}\r\n${rest}`)
     if (method === "ACK") {
-      if (this.#layer.knowsInvite(sentBy, branch)) return undefined
+      if (this.#layer.knowsInvite(sentBy, branch, now)) return undefined
       const via = viaFor(hop, listeners, statelessBranchOf(found.via, found.callId, found.cseq))
       return [{ kind: "send", id: STATELESS, hop, bytes: compose(via, LIMITS.sip.breadth) }]
     }
@@ -113,8 +113,7 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
         this.#resolve(input, now, out)
         break
       case "answer":
-        this.#answer(input.server, input.response, now, out)
-        if (input.forget === true) this.#transact({ kind: "abandon", server: input.server }, now, out)
+        this.#answer(input, now, out)
         break
       case "forward": {
         const pending = this.#layer.pendingRequest(input.server)
@@ -136,12 +135,16 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
     return out
   }
 
-  #answer(server: ServerKey, response: SipResponse, now: Instant, out: ProxyEffect[]): void {
+  #answer(
+    { server, response, forget = false }: Extract<ProxyInput, { kind: "answer" }>,
+    now: Instant,
+    out: ProxyEffect[],
+  ): void {
     if (this.#layer.pendingRequest(server) === undefined) return
     const untagged = response.status > 100 && tagOf(toOf(response)) === undefined
     const to = `${response.headers.first("To")};tag=${randomToken(this.#settings.random)}`
     const tagged = untagged ? { ...response, headers: response.headers.with("To", to) } : response
-    this.#transact({ kind: "respond", server, response: tagged }, now, out)
+    this.#transact({ kind: "respond", server, response: tagged, forget }, now, out)
     if (isFinal(response)) this.#fork({ kind: "answered", server }, now, out)
   }
 
