@@ -57,6 +57,12 @@ export class Contacts {
     this.#dialDue()
   }
 
+  /** Through these we once joined: for the time being there are links enough. */
+  addRemembered(addresses: readonly Address[]): void {
+    for (const address of addresses) this.#add(address, undefined, true, after(this.#fabric.now, LET_GO_FOR))
+    this.#plan()
+  }
+
   /** The link to a peer is gone, and not by its own will. */
   lost(node: NodeId): void {
     const address = this.#links.addressOf(node)

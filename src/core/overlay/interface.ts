@@ -48,15 +48,25 @@ export interface VerifiedValue {
   readonly signer: Certificate
 }
 
+/** A peer, and where it takes connections. */
+export interface KnownPeer {
+  readonly node: NodeId
+  readonly address: Address
+}
+
 export type OverlayInput =
   /**
    * Begin. Without addresses this node is the first; otherwise it joins through any of them, and keeps trying. One that
    * has lost its `records` joins a ring and never is one by itself, unless the loss is `accepted`.
+   *
+   * `resumed`: the ring has stood for long, and these are the peers that this one keeps a link to or that keep one to it. All
+   * of its peers begin so at about the same time; each is one again once its links are up, and nobody sends a Join.
    */
   | {
       readonly kind: "start"
       readonly bootstrap: readonly Address[]
       readonly lost?: "records" | "accepted"
+      readonly resumed?: readonly KnownPeer[]
     }
   /** TLS is up and the other end has shown this certificate; trust is the overlay's to judge. */
   | {

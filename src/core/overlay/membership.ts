@@ -7,6 +7,7 @@ import type { Attaching } from "./attaching.ts"
 import type { Clocks } from "./clocks.ts"
 import type { Contacts } from "./contacts.ts"
 import type { Fabric } from "./fabric.ts"
+import type { KnownPeer } from "./interface.ts"
 import type { LinkPool } from "./link-pool.ts"
 import type { Requests } from "./requests.ts"
 
@@ -22,6 +23,8 @@ const DEADLOCK = seconds(10)
 const SETTLED_AFTER = seconds(4)
 /** What our successor is given to say what time it is. */
 const CLOCK_ANSWERS = seconds(1)
+/** Others of a ring that is resumed may begin so much later: before, they would not know whom an Update speaks of. */
+const RESUMED_AFTER = milliseconds(300)
 /** A Join that makes no progress is begun anew. */
 const STALLED = seconds(5)
 /** A Join that was refused is tried again: another node is joining there. */
@@ -36,6 +39,8 @@ type Stage =
   | { readonly kind: "idle" }
   /** Links come up; none leads to a peer of the ring so far. */
   | { readonly kind: "starting"; readonly since: Instant; linkedAt: Instant | undefined }
+  /** Links to the peers of a ring that we were part of come up. */
+  | { readonly kind: "resuming"; readonly peers: readonly KnownPeer[]; readonly since: Instant }
   /** Links to all peers come up. */
   | { readonly kind: "meeting"; readonly since: Instant }
   /** The Join is sent, and our share comes. */
@@ -48,7 +53,8 @@ type Stage =
  *     starting ──a peer's Update──▶ meeting ──all are linked──▶ joining ──our share is here──▶ peer
  *        └── nobody is there, or only others that start, with larger Node-IDs ──────────────────▲
  *
- * A node that has lost its records takes the upper way only.
+ * A node that has lost its records takes the upper way only. Where a whole ring is resumed, each of its nodes is a peer as soon
+ * as it has its links, or has waited for them long enough.
  */
 export class Membership {
   readonly #fabric: Fabric
@@ -94,6 +100,21 @@ export class Membership {
     this.#step()
   }
 
+  /** As one of a whole ring that stood before. Of two, the smaller Node-ID opens the link. */
+  resume(bootstrap: readonly Address[], peers: readonly KnownPeer[]): void {
+    this.#stage = { kind: "resuming", peers, since: this.#fabric.now }
+    this.#contacts.addRemembered(bootstrap)
+    for (const { node, address } of peers) {
+      this.#links.learnAddress(node, address)
+      if (this.#fabric.self < node) this.#links.dial(address, node)
+    }
+    this.#step()
+  }
+
+  get isResuming(): boolean {
+    return this.#stage.kind === "resuming"
+  }
+
   /** We leave before we have joined. */
   stop(): void {
     if (this.#stage.kind !== "peer") this.#stage = { kind: "idle" }
@@ -124,6 +145,9 @@ export class Membership {
       case "starting":
         this.#starting(this.#stage)
         break
+      case "resuming":
+        this.#resuming(this.#stage)
+        break
       case "meeting":
         this.#meeting(this.#stage)
         break
@@ -153,6 +177,13 @@ export class Membership {
     const isSmallest = [...this.#links.all()].every(({ node }) => self < node)
     const isStuck = after(stage.since, DEADLOCK) <= now
     if ((isQuiet && waited && isSmallest) || isStuck) this.#join()
+  }
+
+  #resuming({ peers, since }: Extract<Stage, { kind: "resuming" }>): void {
+    const { now } = this.#fabric
+    if (now < after(since, RESUMED_AFTER)) return
+    const isWhole = peers.every(({ node }) => this.#links.to(node) !== undefined)
+    if (isWhole || after(since, SETTLED_AFTER) <= now) this.#join()
   }
 
   #meeting(stage: Extract<Stage, { kind: "meeting" }>): void {

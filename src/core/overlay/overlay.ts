@@ -209,6 +209,10 @@ class OverlayMachine implements Overlay {
     switch (input.kind) {
       case "start":
         this.#fabric.startedAt = this.#fabric.now
+        if (input.resumed !== undefined) {
+          this.#tell({ kind: "resumed", peers: input.resumed.map(({ node }) => node) })
+          return this.#membership.resume(input.bootstrap, input.resumed)
+        }
         return this.#membership.start(input.bootstrap, this.#standing(input.lost))
       case "link-opened":
         return this.#links.opened(input)
@@ -264,7 +268,7 @@ class OverlayMachine implements Overlay {
     this.#membership.linked()
     this.#clocks.linked(node)
     this.#tell({ kind: "linked", peer: node })
-    if (opener === this.#fabric.self) this.#attaching.introduce(node)
+    if (opener === this.#fabric.self && !this.#membership.isResuming) this.#attaching.introduce(node)
   }
 
   #unlinked(node: NodeId, reason: string): void {
@@ -308,9 +312,12 @@ class OverlayMachine implements Overlay {
   }
 
   #joined(): void {
+    const { topology } = this.#fabric
+    // Of a ring that is resumed, some may not have come.
+    for (const peer of topology.peers()) if (!this.#links.to(peer)) this.#tell({ kind: "unlinked", peer })
     this.#fabric.isPeer = true
     this.#tell({ kind: "joined" })
-    this.#fabric.log("info", "overlay.joined", { peers: this.#fabric.topology.peers().length })
+    this.#fabric.log("info", "overlay.joined", { peers: topology.peers().length })
     this.#fabric.emit({ kind: "joined" })
     this.#resigning.begin()
   }

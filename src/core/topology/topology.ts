@@ -13,6 +13,8 @@ export type TopologyInput<Body, Id = NodeId> =
   | { readonly kind: "received"; readonly from: Id; readonly body: Body }
   /** `peer` takes its leave, or begins anew: it is linked perhaps, but no peer. It names those it knew. */
   | { readonly kind: "gone"; readonly peer: Id; readonly named: readonly Id[] }
+  /** Before we join: the ring has stood for long, and these were our peers; links to them come up. */
+  | { readonly kind: "resumed"; readonly peers: readonly Id[] }
   /** We have joined: from now on we announce ourselves. */
   | { readonly kind: "joined" }
   /** We are no peer any more. */

@@ -15,7 +15,7 @@ import { SharedState } from "./shared-state.ts"
 /** Kinds of events in the log. */
 export const EVENT = { input: 1, expire: 2, hop: 3, up: 4, down: 5, asked: 6, answered: 7, lost: 8 } as const
 
-const INPUTS = ["linked", "unlinked", "unreachable", "received", "gone", "joined", "left"] as const
+const INPUTS = ["linked", "unlinked", "unreachable", "received", "gone", "joined", "left", "resumed"] as const
 
 /** So many neighbors on each side are watched closely, as by the overlay's link pool. */
 export const WATCHED = 3

@@ -1,4 +1,6 @@
+import type { Address } from "../../core/kit/address.ts"
 import { fromUtf8, toUtf8 } from "../../core/kit/bytes.ts"
+import { after, type Duration } from "../../core/kit/time.ts"
 import type { NodeInput } from "../../core/node/interface.ts"
 import type { Overlay, OverlayEffect, OverlayInput, Ticket } from "../../core/overlay/interface.ts"
 import type { ResourceId } from "../../core/reload/header.ts"
@@ -41,8 +43,21 @@ export class PeerHost extends MachineHost<OverlayInput, OverlayEffect, Overlay> 
   start(bootstrap: readonly PeerHost[]): void {
     this.live()
     this.hasLeft = false
-    const addresses = bootstrap.filter((peer) => peer !== this).map(({ address }) => address)
-    this.tell({ kind: "start", bootstrap: addresses })
+    this.tell({ kind: "start", bootstrap: this.#addressesOf(bootstrap) })
+  }
+
+  /** Begins its first life in a ring that has stood for long, with links to those; it `wakes` a moment later. */
+  resume(bootstrap: readonly PeerHost[], linked: readonly PeerHost[], wakes: Duration): void {
+    this.live()
+    const resumed = linked.map(({ nodeId, address }) => ({ node: nodeId, address }))
+    const isAlive = this.thisLife()
+    this.world.agenda.plan(after(this.world.now(), wakes), () => {
+      if (isAlive()) this.tell({ kind: "start", bootstrap: this.#addressesOf(bootstrap), resumed })
+    })
+  }
+
+  #addressesOf(peers: readonly PeerHost[]): readonly Address[] {
+    return peers.filter((peer) => peer !== this).map(({ address }) => address)
   }
 
   /** Begins to hand over and leave; `hasLeft` when that is done. */

@@ -4,6 +4,7 @@ import type { Hashes } from "../../core/kit/crypto.ts"
 import { after, type Duration, type Instant, milliseconds, seconds } from "../../core/kit/time.ts"
 import { type LinkWatch, WATCHFUL } from "../../core/overlay/interface.ts"
 import { createOverlay } from "../../core/overlay/overlay.ts"
+import type { Configuration } from "../../core/reload/configuration.ts"
 import { DEFAULT_KINDS } from "../../core/storage/kinds.ts"
 import type { Climate } from "../conditions.ts"
 import { configurationOf } from "../configuration.ts"
@@ -11,6 +12,7 @@ import { siteOf } from "../latency.ts"
 import type { Surroundings } from "../machine-host.ts"
 import { Scene } from "../scene.ts"
 import { RELOAD_PORT } from "../sim-ports.ts"
+import { linksAtRest } from "./laid-ring.ts"
 import { chordComplaint, ringAmiss } from "./peer-checkers.ts"
 import { PeerHost } from "./peer-host.ts"
 
@@ -37,6 +39,8 @@ export interface PeerConditions extends Climate {
   readonly sitesBy?: "turn" | "arc"
   /** How long a disk takes to make a change durable. Default 2 ms. */
   readonly diskDelay?: Duration
+  /** How often tables are told and fingers looked for again. Default: as a configuration document has it. */
+  readonly chord?: Configuration["chord"]
   /** Whether a hash of all that happens is kept. Default: it is. */
   readonly isHashed?: boolean
 }
@@ -47,16 +51,26 @@ export class PeerWorld extends Scene {
   readonly #fullMeshLimit: number
   readonly #sites: number | undefined
   readonly #sitesBy: "turn" | "arc"
+  readonly #configuration: Configuration
   readonly #surroundings: Surroundings
   readonly #byHost = new Map<string, PeerHost>()
   #watch = WATCHFUL
 
   constructor(seed: number, conditions: PeerConditions, hashes: Hashes, watch?: (line: string) => void) {
-    const { peers, fullMeshLimit = 4, sites, diskDelay = milliseconds(2), sitesBy, ...climate } = conditions
+    const {
+      peers,
+      fullMeshLimit = 4,
+      sites,
+      diskDelay = milliseconds(2),
+      sitesBy,
+      chord,
+      ...climate
+    } = conditions
     super(seed, { domain: "peers.test", ...climate }, hashes, watch)
     this.#fullMeshLimit = fullMeshLimit
     this.#sites = sites
     this.#sitesBy = sitesBy ?? "turn"
+    this.#configuration = configurationOf(this.authority, chord && { chord })
     const { agenda, network, log } = this
     const hostAt = (host: string) => this.#byHost.get(host)
     this.#surroundings = { agenda, network, log, diskDelay, now: () => this.now, hostAt }
@@ -70,6 +84,13 @@ export class PeerWorld extends Scene {
 
   /** A new peer comes, and joins through some that are there. */
   join(bootstrap: readonly PeerHost[] = this.contacts()): PeerHost {
+    const peer = this.#settle()
+    peer.start(bootstrap)
+    return peer
+  }
+
+  /** A new peer, which does not run yet. */
+  #settle(): PeerHost {
     const host = `10.0.${this.peers.length >> 8}.${this.peers.length & 255}`
     const nodeId = this.newNodeId()
     const roles = [PROVISIONER, ...rolesOfDomain({ site: this.#siteOf(host, nodeId), rack: undefined })]
@@ -82,7 +103,7 @@ export class PeerWorld extends Scene {
           identity,
           cryptography: this.cryptography,
           random: this.chance(),
-          configuration: configurationOf(this.authority),
+          configuration: this.#configuration,
           kinds: DEFAULT_KINDS,
           advertised: { host, port: RELOAD_PORT },
           applications: new Map(),
@@ -93,7 +114,6 @@ export class PeerWorld extends Scene {
     this.peers.push(peer)
     this.#byHost.set(host, peer)
     this.network.settle(peer)
-    peer.start(bootstrap)
     return peer
   }
 
@@ -105,6 +125,24 @@ export class PeerWorld extends Scene {
       left -= wave
       waitUntilWhole(this, seconds(60))
     }
+  }
+
+  /**
+   * So many are a ring that has stood for long: each begins with the tables that it would have come to in the end, opens
+   * its links, and tells its tables over them. A tenth of the work of growing as many.
+   */
+  lay(count: number): void {
+    if (this.peers.length > 0) throw new Error("a ring is laid where there is nobody yet")
+    const peers = Array.from({ length: count }, () => this.#settle())
+    const byId = new Map(peers.map((peer) => [peer.nodeId, peer]))
+    const links = linksAtRest([...byId.keys()].sort(), this.#fullMeshLimit)
+    for (const peer of peers) {
+      const linked = Array.from(links.get(peer.nodeId)!, (id) => byId.get(id)!)
+      // As of those that came at different times, rounds of one and of another do not begin at one instant.
+      const wakes = milliseconds(this.below(WATCHFUL.round))
+      peer.resume(this.shuffle(peers).slice(0, 3), linked, wakes)
+    }
+    waitUntilWhole(this, seconds(60))
   }
 
   /** Begins again, with what is on its disk. */

@@ -115,6 +115,11 @@ export class ChordMachine<Id extends Key, Spot extends Key> {
         this.#forget(input.peer, "gone", now)
         for (const named of input.named) this.#hearOf(named, input.peer, undefined)
         break
+      case "resumed":
+        for (const peer of input.peers) state.heard(peer)
+        for (const peer of input.peers) state.addPeer(peer)
+        state.searchedAt = now
+        break
       case "joined":
         this.#join(now)
         break
