@@ -3,6 +3,7 @@ import { seconds } from "../../src/core/kit/time.ts"
 import { copiesComplaint, ringComplaint, usersComplaint } from "../../src/sim/checkers.ts"
 import { scenario } from "../../src/sim/scenario.ts"
 import { addUsers, eventually, userNames } from "../../src/sim/telephony.ts"
+import { holdersOfSomething } from "../support/farm-tales.ts"
 
 // Lines that are slow, and machines that have too much to do: what is handed over takes a minute, and an answer seconds.
 
@@ -58,5 +59,27 @@ scenario(
     slow.crash("silent")
     world.run(seconds(5))
     assert.equal(ringComplaint(world), undefined)
+  },
+)
+
+scenario(
+  "three nodes that hold the same records die 2 s apart while others join, and what the last one alone had is handed on",
+  { nodes: 8, seeds: 4 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const names = userNames(240)
+    addUsers(world, world.pick(world.hosts), names)
+    eventually(world, () => copiesComplaint(world))
+    world.run(seconds(60))
+    // Fast enough for what must be handed on, and not for all that may be.
+    world.weather.change({ bandwidth: 90_000 })
+    for (const victim of holdersOfSomething(world)) {
+      victim.crash("reset")
+      world.join()
+      world.run(seconds(2))
+    }
+    world.weather.change({ bandwidth: Number.POSITIVE_INFINITY })
+    eventually(world, () => ringComplaint(world) ?? copiesComplaint(world))
+    assert.equal(usersComplaint(world, names), undefined)
   },
 )

@@ -74,6 +74,18 @@ export class Newcomers {
     this.#went.delete(node)
   }
 
+  /** How many died within the last minute, and are not back. */
+  get dead(): number {
+    this.#forget()
+    return this.#went.size
+  }
+
+  /** It came within the last half a minute. */
+  isNew(node: NodeId): boolean {
+    this.#forget()
+    return this.#came.has(node)
+  }
+
   /** The holders of old, those that live: at most three, in the order in which they answer for the record. */
   oldHolders(resource: ResourceId): readonly NodeId[] {
     this.#forget()

@@ -50,11 +50,11 @@ export class Records {
     return this.#records.keys()
   }
 
-  /** All of them, those first that the fewest peers are known to hold: for these the next death may be the last. */
-  scarceFirst(): readonly ResourceId[] {
+  /** All of them by how many peers are known to hold them: of the first we know no other copy. */
+  byCopies(): readonly (readonly ResourceId[])[] {
     const byCopies = Array.from({ length: COPIES }, (): ResourceId[] => [])
     for (const resource of this.#records.keys()) byCopies[this.copiesOf(resource) - 1]!.push(resource)
-    return byCopies.flat()
+    return byCopies
   }
 
   /** Undefined where we do not hold it. */
@@ -94,7 +94,9 @@ export class Records {
     return this.#records.get(resource)?.confirmed.includes(node) === true
   }
 
+  /** That peer holds all of it. Ourselves are no other: who vouches for holders may name us among them. */
   confirm(resource: ResourceId, node: NodeId): void {
+    if (node === this.#fabric.self) return
     const record = this.#records.get(resource)
     if (record && !record.confirmed.includes(node)) record.confirmed = [...record.confirmed, node]
   }

@@ -27,7 +27,10 @@ const PATROL = milliseconds(100)
 const PATROL_ROUND = seconds(5)
 
 interface Sweep {
-  readonly records: Iterator<ResourceId>
+  /** After deaths: of which no other copy is known. They are gone through first, for those that are to be rescued. */
+  readonly lone: Iterator<ResourceId>
+  /** Then all, those first that the fewest are known to hold. */
+  readonly all: Iterator<ResourceId>
   /** Only peers that were holders before the last deaths are given what they may lack. */
   readonly isHeldDown: boolean
 }
@@ -48,6 +51,8 @@ export class Repair {
   readonly #placement: Placement
   #due: Sweep | undefined
   readonly #again = new Set<ResourceId>()
+  /** Who is being sent the only other copy. */
+  readonly #rescued = new Map<ResourceId, NodeId>()
   #sweepAt = NEVER
   #sweep: Appointment | undefined
   #turn: Appointment | undefined
@@ -100,7 +105,9 @@ export class Repair {
   }
 
   #beginSweep(isHeldDown: boolean, wait = NO_TIME): void {
-    this.#due = { records: this.#records.scarceFirst().values(), isHeldDown }
+    const byCopies = this.#records.byCopies()
+    const lone = this.#newcomers.dead > 0 ? byCopies[0]! : []
+    this.#due = { lone: lone.values(), all: byCopies.flat().values(), isHeldDown }
     this.#fabric.schedule.cancel(this.#turn)
     this.#turn = undefined
     this.#takeTurn(after(this.#fabric.now, wait))
@@ -114,6 +121,11 @@ export class Repair {
     this.#turn = undefined
     if (!this.#fabric.isPeer) return
     for (let i = 0; i < AT_A_TIME; i++) {
+      const lone = this.#due?.lone.next()
+      if (lone !== undefined && !lone.done) {
+        this.#rescue(lone.value)
+        continue
+      }
       // When copies have found their holders, the next turn comes from there.
       if (!this.#transfers.hasRoom) return this.#takeTurn(after(this.#fabric.now, milliseconds(5)))
       const next = this.#next()
@@ -128,7 +140,7 @@ export class Repair {
       this.#again.delete(resource)
       return { resource, isHeldDown: false }
     }
-    const next = this.#due?.records.next()
+    const next = this.#due?.all.next()
     if (this.#due === undefined || next === undefined || next.done) {
       this.#due = undefined
       return undefined
@@ -136,8 +148,30 @@ export class Repair {
     return { resource: next.value, isHeldDown: this.#due.isHeldDown }
   }
 
+  /**
+   * Nobody else who lives is known to hold it: the next death may be the last of it. One copy is made at once, before
+   * all others and before any second one.
+   */
+  #rescue(resource: ResourceId): void {
+    const isLone = this.#records.has(resource) && this.#records.copiesOf(resource) === 1
+    if (!isLone || this.#newcomers.oldHolders(resource).some((node) => node !== this.#fabric.self)) return
+    const targets = this.owes(resource)
+    // Who has only just come may have it from the dead.
+    const first = targets.find((node) => !this.#newcomers.isNew(node)) ?? targets[0]
+    const underWay = this.#rescued.get(resource)
+    if (first === undefined || (underWay !== undefined && targets.includes(underWay))) return
+    this.#rescued.set(resource, first)
+    this.#transfers.sendScarce(resource, first, (result) => {
+      if (this.#rescued.get(resource) !== first) return
+      this.#rescued.delete(resource)
+      if (result !== "answered") this.#fabric.in(RETRY, () => this.look(resource))
+      // While deaths are held down, the second copy waits for the sweep at the end.
+      else if (this.#sweepAt === NEVER) this.look(resource)
+    })
+  }
+
   #examine(resource: ResourceId, isHeldDown: boolean): void {
-    if (!this.#records.has(resource)) return
+    if (!this.#records.has(resource) || this.#rescued.has(resource)) return
     this.#records.doubtOthers(resource, this.#placement.due(resource))
     const targets = this.owes(resource)
     const standing = isHeldDown && targets.length > 0 ? this.#mayHave(resource, targets) : targets

@@ -16,6 +16,8 @@ const BYTES_AT_ONCE = 65_536
 const SLOW = milliseconds(600)
 /** Fewer would fill no line, and only wait: where processors are short each copy takes long, however few there are. */
 const AT_LEAST = 12
+/** So many times as many may be on their way where no other copy is known: the next death may be ours. */
+const HASTE = 2
 /** Each copy that is confirmed sooner lets so much of one more be on its way. */
 const GROWTH = 0.25
 /** Bytes of values in one Store, where the overlay's max-message-size allows as many. */
@@ -32,13 +34,15 @@ type Done = (result: Reply["kind"]) => void
 
 /**
  * Sends whole records to other holders: after joins and deaths, and for repair. Paced by how soon they are confirmed: it
- * can all wait, and what shares the line with it, as a Ping that asks whether we live, can not.
+ * can all wait, and what shares the line with it, as a Ping that asks whether we live, can not. What cannot wait either are
+ * records of which no other copy is known: they go before all others, and at twice the pace.
  */
 export class Transfers {
   readonly #fabric: Fabric
   readonly #requests: Requests
   readonly #records: Records
   readonly #waiting: Transfer[] = []
+  readonly #scarce: Transfer[] = []
   #underWay = 0
   #bytes = 0
   #most = AT_FIRST
@@ -51,16 +55,22 @@ export class Transfers {
   }
 
   get isBusy(): boolean {
-    return this.#underWay > 0 || this.#waiting.length > 0
+    return this.#underWay > 0 || this.#waiting.length > 0 || this.#scarce.length > 0
   }
 
   get hasRoom(): boolean {
-    return this.#underWay < Math.floor(this.#most) && this.#bytes < BYTES_AT_ONCE
+    return this.#isRoomFor(this.#most)
   }
 
   /** When there is room. */
   send(resource: ResourceId, to: NodeId, done: Done): void {
     this.#waiting.push({ resource, to, done })
+    this.#next()
+  }
+
+  /** Before all others. */
+  sendScarce(resource: ResourceId, to: NodeId, done: Done): void {
+    this.#scarce.push({ resource, to, done })
     this.#next()
   }
 
@@ -71,12 +81,29 @@ export class Transfers {
   }
 
   #next(): void {
-    while (this.hasRoom) {
-      const transfer = this.#waiting.shift()
-      if (transfer === undefined) return
+    for (let next = this.#take(); next !== undefined; next = this.#take()) {
       this.#underWay++
-      this.#start(transfer)
+      this.#start(next)
     }
+  }
+
+  #take(): Transfer | undefined {
+    this.#skipKnown()
+    if (this.#scarce.length > 0) return this.#isRoomFor(HASTE * this.#most) ? this.#scarce.shift() : undefined
+    return this.hasRoom ? this.#waiting.shift() : undefined
+  }
+
+  /** Who has offered it to us meanwhile is not sent it. */
+  #skipKnown(): void {
+    for (let [next] = this.#scarce; next !== undefined; [next] = this.#scarce) {
+      if (!this.#records.isConfirmed(next.resource, next.to)) return
+      this.#scarce.shift()
+      next.done("answered")
+    }
+  }
+
+  #isRoomFor(most: number): boolean {
+    return this.#underWay < Math.floor(most) && this.#bytes < BYTES_AT_ONCE
   }
 
   #start({ resource, to, done }: Transfer): void {
