@@ -56,6 +56,10 @@ const WATCHED = 3
 const OTHER_IDLE = seconds(30)
 /** Where there are no more links than that, all are watched as those to neighbors are: it costs half a percent of a core. */
 const FEW = 12
+/** A second peer that falls silent so soon after the last one tells that more may have: all that are quiet are asked. */
+const TOGETHER = seconds(10)
+/** And not again for so long, however many fall silent: a message or two a second where there are few links, fifty where there are 256. */
+const BETWEEN_ALARMS = seconds(5)
 /** How long a second link to a node still brings what is in flight. */
 const GRACE = seconds(2)
 
@@ -87,6 +91,9 @@ export class LinkPool {
   #nextAttempt = 0
   #nextRound: Instant | undefined
   #excusedUntil = 0 as Instant
+  /** When a peer was last found silent. */
+  #silenceAt: Instant | undefined
+  #alarmAt: Instant | undefined
 
   constructor(fabric: Fabric, events: LinkEvents) {
     this.#fabric = fabric
@@ -313,6 +320,7 @@ export class LinkPool {
       const silentSince = link.framing.waitingSince
       if (this.#isDead(link)) {
         this.close(link, "it does not answer any more")
+        this.#fellSilent()
         continue
       }
       const isWatched = this.#byNode.size <= FEW || neighbors.has(link.node)
@@ -321,5 +329,19 @@ export class LinkPool {
       const jittered = (idle * (0.8 + 0.4 * settings.random.next())) as Duration
       if (silentSince > now && after(link.heard, jittered) <= now) this.#events.probe(link)
     }
+  }
+
+  /**
+   * Where a site or half of a ring is gone, a request would meet one dead peer after another, and wait for each to be found
+   * out. So the second silence has all links probed that have brought nothing for as long. RFC 6940 §6.5.3.
+   */
+  #fellSilent(): void {
+    const { now } = this.#fabric
+    const isFirst = this.#silenceAt === undefined || after(this.#silenceAt, TOGETHER) < now
+    this.#silenceAt = now
+    if (isFirst || (this.#alarmAt !== undefined && after(this.#alarmAt, BETWEEN_ALARMS) > now)) return
+    this.#alarmAt = now
+    for (const link of [...this.#byNode.values()])
+      if (link.framing.waitingSince > now && after(link.heard, PATIENCE) <= now) this.#events.probe(link)
   }
 }

@@ -10,7 +10,7 @@ import type { SimPhone } from "../sim-phone.ts"
 import { dial, hangUp, phoneOf, register, talk } from "../telephony.ts"
 import { World } from "../world.ts"
 import { Faults } from "./faults.ts"
-import { settle } from "./settle.ts"
+import { NOTICED, settle } from "./settle.ts"
 import { PARTING, type Step, type Story } from "./story.ts"
 
 const CONTACTS = 3
@@ -62,6 +62,7 @@ class NodePlay {
       if (this.#complaint !== undefined) return `step ${index} (${step.do}): ${this.#complaint}`
     }
     this.faults.end()
+    this.world.run(NOTICED)
     return (
       settle(this.world, "at rest", () => ringComplaint(this.world)) ??
       settle(this.world, "at rest", () => copiesComplaint(this.world)) ??

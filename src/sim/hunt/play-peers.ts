@@ -13,11 +13,9 @@ import {
 import { type PeerHost, textIn } from "../peers/peer-host.ts"
 import { PeerWorld } from "../peers/peer-world.ts"
 import { Faults } from "./faults.ts"
-import { REST, STEP, settle } from "./settle.ts"
+import { NOTICED, REST, STEP, settle } from "./settle.ts"
 import { PARTING, type Step, type Story } from "./story.ts"
 
-/** A parting that was over too soon for anybody to notice is noticed by now: a link may be silent for four seconds, and longer if its peer was slow. */
-const NOTICED = seconds(10)
 /** At rest a peer sends at most so many frames a second for each neighbor: probes, answers, acknowledgements. */
 const FRAMES_FOR_NEIGHBOR = 12
 const MOST_LINKS = 1_024

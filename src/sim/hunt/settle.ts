@@ -2,6 +2,8 @@ import { type Duration, type Instant, milliseconds, seconds } from "../../core/k
 
 /** How long a fabric may take to be in order again, once nothing is wrong any more. */
 export const REST = seconds(180)
+/** A parting that was over too soon for anybody to notice is noticed by now: a link may be silent for four seconds, and longer if its peer was slow. */
+export const NOTICED = seconds(10)
 /** How often it is looked at. */
 export const STEP = milliseconds(500)
 
