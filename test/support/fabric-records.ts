@@ -3,6 +3,7 @@
 import { FakeCryptography, fakeAuthority } from "../../src/core/identity/fake-cryptography.ts"
 import { type NodeId, parseNodeId } from "../../src/core/identity/node-id.ts"
 import { toHex } from "../../src/core/kit/hex.ts"
+import { Interned } from "../../src/core/kit/interned.ts"
 import { type Instant, milliseconds } from "../../src/core/kit/time.ts"
 import type { Failure, QueryPath, ValueToStore, VerifiedValue } from "../../src/core/overlay/interface.ts"
 import type { ResourceId } from "../../src/core/reload/header.ts"
@@ -10,6 +11,7 @@ import { resourceIdOf } from "../../src/core/reload/message.ts"
 import { NO_SIGNATURE } from "../../src/core/reload/security.ts"
 import type { StoredValue } from "../../src/core/reload/stored-data.ts"
 import type { HeldValue } from "../../src/core/storage/held-value.ts"
+import type { LivingValues } from "../../src/core/storage/storage.ts"
 import type { OverlayAnswer, OverlayQuestion } from "../../src/core/usage/fabric-stores.ts"
 import { openSslHashes } from "./hashes.ts"
 
@@ -51,8 +53,14 @@ export class FabricRecords {
   /** By Kind and Resource-ID: what this node has to answer for. */
   readonly held = new Map<string, readonly HeldValue[]>()
 
-  heldHere(resource: ResourceId, kind: number): readonly HeldValue[] | undefined {
-    return this.held.get(`${kind} ${resource}`)
+  readonly #values = new Interned<HeldValue>()
+  readonly #stamps = new Interned<string>()
+
+  heldHere(resource: ResourceId, kind: number): LivingValues | undefined {
+    const values = this.held.get(`${kind} ${resource}`)
+    if (values === undefined) return undefined
+    const stamp = this.#stamps.numberOf(values.map((each) => this.#values.numberOf(each)).join())
+    return { stamp, read: () => values }
   }
 
   holders(): readonly NodeId[] {

@@ -10,8 +10,8 @@ import type { Configuration } from "../reload/configuration.ts"
 import type { ResourceId } from "../reload/header.ts"
 import type { KindId, StoredData, StoredMetaData, StoredValue } from "../reload/stored-data.ts"
 import type { StorageChange } from "../storage/change.ts"
-import type { HeldValue } from "../storage/held-value.ts"
 import type { KindDefinition } from "../storage/kind.ts"
+import type { LivingValues } from "../storage/storage.ts"
 
 /** Pairs a question with its answer; chosen by whoever asks. */
 export type Ticket = number
@@ -251,10 +251,10 @@ export interface Overlay extends Machine<OverlayInput, OverlayEffect> {
   /** Peers that hold a record, the responsible one first. */
   holders(resource: ResourceId): readonly NodeId[]
   /**
-   * The values of a Kind at that place, where a `fetch` would be answered with them by this node itself: the same objects
-   * as long as nothing in them changes. Undefined where others have to be asked.
+   * The values of a Kind at that place, where a `fetch` would be answered with them by this node itself.
+   * Undefined where others have to be asked.
    */
-  heldHere(resource: ResourceId, kind: KindId, now: Instant): readonly HeldValue[] | undefined
+  heldHere(resource: ResourceId, kind: KindId, now: Instant): LivingValues | undefined
   /** The peer that a message for that place is passed on to; undefined where it has arrived. */
   nextHop(resource: ResourceId): NodeId | undefined
   /** All that is held, as `restore` takes it. */

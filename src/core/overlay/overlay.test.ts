@@ -46,7 +46,8 @@ test("what a peer can answer itself is at hand for it, at the responsible one an
   const heldBy = (node: (typeof nodes)[number]) =>
     node.overlay
       .heldHere(resource, SUBSCRIBER.id, world.now as Instant)
-      ?.map((held) => fromUtf8(readHeld(held, SUBSCRIBER.model).value.value))
+      ?.read()
+      .map((held) => fromUtf8(readHeld(held, SUBSCRIBER.model).value.value))
   const [responsible] = nodes[0]!.overlay.holders(resource)
   nodes[0]!.store("alice", "old")
   world.run(31_000) // Until the ring counts as unchanged, and the record as all there is.

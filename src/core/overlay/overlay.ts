@@ -5,7 +5,7 @@ import { resourceIdOf } from "../reload/message.ts"
 import type { ChordUpdate } from "../reload/overlay-methods.ts"
 import type { KindId } from "../reload/stored-data.ts"
 import type { StorageChange } from "../storage/change.ts"
-import type { HeldValue } from "../storage/held-value.ts"
+import type { LivingValues } from "../storage/storage.ts"
 import type { TopologyInput } from "../topology/topology.ts"
 import { Admission } from "./admission.ts"
 import { Answers } from "./answers.ts"
@@ -168,7 +168,7 @@ class OverlayMachine implements Overlay {
     return this.#fabric.topology.holders(resource, COPIES)
   }
 
-  heldHere(resource: ResourceId, kind: KindId, now: Instant): readonly HeldValue[] | undefined {
+  heldHere(resource: ResourceId, kind: KindId, now: Instant): LivingValues | undefined {
     return this.#reads.heldHere(resource, kind, now)
   }
 

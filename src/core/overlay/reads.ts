@@ -9,8 +9,8 @@ import {
   storedData,
   storedDataList,
 } from "../reload/stored-data.ts"
-import type { HeldValue } from "../storage/held-value.ts"
 import { type FetchOutcome, refusal } from "../storage/outcome.ts"
+import type { LivingValues } from "../storage/storage.ts"
 import { toNumber, toPoint } from "../topology/chord/circle.ts"
 import { gapsOfExcursion } from "../topology/chord/detours.ts"
 import { decode, encode } from "../wire/codec.ts"
@@ -137,7 +137,7 @@ export class Reads {
   }
 
   /** What a read of ours would be answered with at once, since nobody else has to be asked; undefined where somebody has. */
-  heldHere(resource: ResourceId, kind: KindId, now: Instant): readonly HeldValue[] | undefined {
+  heldHere(resource: ResourceId, kind: KindId, now: Instant): LivingValues | undefined {
     const { isPeer, topology, self, storage } = this.#fabric
     if (!isPeer || topology.responsible(resource) !== self || !this.#isWhole(resource)) return undefined
     return storage.living(resource, kind, now)

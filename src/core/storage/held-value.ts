@@ -5,9 +5,9 @@ import { type DataModel, type StoredData, type StoredValue, storedData } from ".
 import { decode, encode } from "../wire/codec.ts"
 
 // StoredData begins with its length, storage_time and lifetime (RFC 6940 §7); only the lifetime changes.
-const STORAGE_TIME_AT = 4
-const LIFETIME_AT = 12
-const VALUE_AT = 16
+export const STORAGE_TIME_AT = 4
+export const LIFETIME_AT = 12
+export const VALUE_AT = 16
 
 /** One value as a peer holds it: bytes as they go out again, and what has to be known about them. */
 export interface HeldValue {

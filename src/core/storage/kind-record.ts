@@ -1,21 +1,24 @@
-import type { Few } from "../kit/few.ts"
 import type { Instant } from "../kit/time.ts"
 import type { HeldValue } from "./held-value.ts"
 import type { KindDefinition } from "./kind.ts"
 
-/** All values of one Kind at one Resource-ID. */
+/** All values of one Kind at one Resource-ID: a look at where they are kept, good until something there changes. */
 export interface KindRecord {
   readonly definition: KindDefinition
-  generation: number
-  readonly values: Few<string, HeldValue>
+  readonly generation: number
+  /** Values, removals and what has expired included. */
+  readonly size: number
+  get(slot: string): HeldValue | undefined
+  /** In the order in which their slots came to be. */
+  values(): readonly HeldValue[]
 }
 
 /** The value in a slot; what has expired is no longer there, though it may still be held. */
 export function valueIn(record: KindRecord | undefined, slot: string, now: Instant): HeldValue | undefined {
-  const held = record?.values.get(slot)
+  const held = record?.get(slot)
   return held && held.expiresAt > now ? held : undefined
 }
 
 export function livingValues(record: KindRecord | undefined, now: Instant): readonly HeldValue[] {
-  return record ? record.values.values().filter(({ expiresAt }) => expiresAt > now) : []
+  return record ? record.values().filter(({ expiresAt }) => expiresAt > now) : []
 }

@@ -52,6 +52,14 @@ export interface HeldSignature {
   readonly signer: string
 }
 
+/** What is held of one Kind at one place. */
+export interface LivingValues {
+  /** The same number as before: nothing has changed since. Undefined where it should be read each time. */
+  readonly stamp: number | undefined
+  /** Now, before anything changes. */
+  readonly read: () => readonly HeldValue[]
+}
+
 /**
  * What this peer holds of the fabric's records, in memory. RFC 6940 §7.
  *
@@ -87,7 +95,7 @@ export class Storage {
 
   /** Values held at a Resource-ID, removals included. */
   valuesAt(resource: ResourceId): number {
-    return this.#table.records(resource).reduce((sum, { values }) => sum + values.size, 0)
+    return this.#table.records(resource).reduce((sum, { size }) => sum + size, 0)
   }
 
   /**
@@ -116,9 +124,7 @@ export class Storage {
   snapshotAt(resources: readonly ResourceId[]): readonly StorageChange[] {
     const puts = this.#puts(resources)
     const records = resources.flatMap((resource) => this.#table.records(resource))
-    const signers = new Set(
-      records.flatMap(({ values }) => Array.from(values.values(), ({ signer }) => signer)),
-    )
+    const signers = new Set(records.flatMap(({ values }) => values().map(({ signer }) => signer)))
     const certificates = Array.from(signers, (signer) => {
       const { fingerprint, der } = this.#certificates.get(signer)
       return { kind: "certificate", fingerprint, der } as const
@@ -129,7 +135,7 @@ export class Storage {
   #puts(resources: Iterable<ResourceId>): readonly StorageChange[] {
     return [...resources].flatMap((resource) =>
       this.#table.records(resource).flatMap(({ definition, generation, values }) =>
-        Array.from(values.values(), ({ slot, wire: value, storedAt }) => {
+        values().map(({ slot, wire: value, storedAt }) => {
           const place = { resource, kindId: definition.id, slot, generation }
           return { kind: "put", ...place, value, storedAt } as const
         }),
@@ -146,21 +152,21 @@ export class Storage {
   signedBy(fingerprints: ReadonlySet<string>): readonly HeldSignature[] {
     return [...this.#table.resources()].flatMap((resource) =>
       this.#table.records(resource).flatMap(({ definition, values }) =>
-        values
-          .values()
+        values()
           .filter(({ signer }) => fingerprints.has(signer))
           .map(({ slot, signer }) => ({ resource, definition, slot, signer })),
       ),
     )
   }
 
-  /** The values of a record that have not expired, removals included. Each is replaced as a whole where it changes. */
-  living(resource: ResourceId, kind: KindId, now: Instant): readonly HeldValue[] {
-    return livingValues(this.#table.record(resource, kind), now)
+  /** The values of a record that have not expired, removals included. */
+  living(resource: ResourceId, kind: KindId, now: Instant): LivingValues {
+    const stamp = this.#table.stamp(resource, kind, now)
+    return { stamp, read: () => livingValues(this.#table.record(resource, kind), now) }
   }
 
   heldAt(resource: ResourceId, kind: KindId, slot: string): HeldValue | undefined {
-    return this.#table.record(resource, kind)?.values.get(slot)
+    return this.#table.record(resource, kind)?.get(slot)
   }
 
   /** RFC 6940 §7.4.1: all of it, or nothing. */
@@ -207,7 +213,7 @@ export class Storage {
   signersOf(resource: ResourceId): ReadonlyMap<string, Certificate> {
     const signers = new Map<string, Certificate>()
     for (const { values } of this.#table.records(resource))
-      for (const { signer } of values.values())
+      for (const { signer } of values())
         if (!signers.has(signer)) signers.set(signer, this.#certificates.get(signer))
     return signers
   }
@@ -249,8 +255,7 @@ export class Storage {
       const { slot, wire: value, storedAt } = held
       changes.push({ kind: "put", resource, kindId: definition.id, slot, generation, value, storedAt })
     }
-    const record = this.#table.record(resource, definition.id)
-    if (record) record.generation = generation
+    this.#table.setGeneration(resource, definition.id, generation)
     return changes
   }
 
@@ -258,7 +263,7 @@ export class Storage {
   #hold(resource: ResourceId, definition: KindDefinition, held: HeldValue, signer: Certificate): boolean {
     const isNew = this.#certificates.retain(signer)
     const replaced = this.#table.place(resource, definition, held)
-    if (replaced) this.#certificates.release(replaced.signer)
+    if (replaced !== undefined) this.#certificates.release(replaced)
     return isNew
   }
 
@@ -270,8 +275,8 @@ export class Storage {
   }
 
   #remove(place: HeldPlace): void {
-    const held = this.#table.remove(place)
-    if (held) this.#certificates.release(held.signer)
+    const signer = this.#table.remove(place)
+    if (signer !== undefined) this.#certificates.release(signer)
   }
 
   #copyOfPlan(resource: ResourceId, { definition, slots }: KindPlan, now: Instant): StoreKindData {
@@ -328,8 +333,8 @@ export class Storage {
     const signer = findSigner(this.#settings.cryptography, data.signature.identity, certificates)
     if ("refused" in signer) return
     this.#hold(resource, definition, holdValue(data, signer.fingerprint, storedAt as Instant), signer)
-    const record = this.#table.record(resource, kindId)!
-    record.generation = Math.max(record.generation, generation)
+    const { generation: present } = this.#table.record(resource, kindId)!
+    this.#table.setGeneration(resource, kindId, Math.max(present, generation))
   }
 }
 

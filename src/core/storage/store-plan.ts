@@ -234,7 +234,7 @@ class KindPlanner {
   #amountProblem(): StorageRefusal | undefined {
     const { name, maxCount, model } = this.#definition
     const beyond = model === "array" && [...this.#placed.keys()].some((index) => Number(index) >= maxCount)
-    const most = this.#placed.size + (this.#record?.values.size ?? 0)
+    const most = this.#placed.size + (this.#record?.size ?? 0)
     if (!beyond && most <= maxCount) return undefined // Counting would take time in a long record.
     const result = new Map(livingValues(this.#record, this.#context.now).map((held) => [held.slot, held]))
     for (const [slot, held] of this.#placed) result.set(slot, held)

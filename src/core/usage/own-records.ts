@@ -3,7 +3,7 @@ import type { Instant } from "../kit/time.ts"
 import type { Overlay } from "../overlay/interface.ts"
 import type { ResourceId } from "../reload/header.ts"
 import type { StoredData } from "../reload/stored-data.ts"
-import { type HeldValue, readHeld } from "../storage/held-value.ts"
+import { readHeld } from "../storage/held-value.ts"
 import type { KindDefinition } from "../storage/kind.ts"
 
 /** Of each generation. A node of a hundred thousand phones has more; those that call and refresh just now are these. */
@@ -11,7 +11,7 @@ const REMEMBERED = 4_096
 
 interface Known<Said> {
   readonly resource: ResourceId
-  readonly values: readonly HeldValue[]
+  readonly stamp: number
   readonly said: Said
 }
 
@@ -40,21 +40,15 @@ export class OwnRecords<Said> {
     const { id, model } = this.#definition
     const known = this.#known.get(name)
     const resource = known?.resource ?? this.#overlay.resourceId(name)
-    const values = this.#overlay.heldHere(resource, id, now)
-    if (values === undefined) return undefined
-    if (known !== undefined && areSame(known.values, values)) return known.said
+    const held = this.#overlay.heldHere(resource, id, now)
+    if (held === undefined) return undefined
+    const { stamp } = held
+    if (known !== undefined && known.stamp === stamp) return known.said
     const said = this.#read(
       name,
-      values.map((held) => readHeld(held, model)),
+      held.read().map((each) => readHeld(each, model)),
     )
-    if (said !== undefined) this.#known.set(name, { resource, values, said })
+    if (said !== undefined && stamp !== undefined) this.#known.set(name, { resource, stamp, said })
     return said
   }
-}
-
-/** Held values are never changed, only replaced. */
-function areSame(before: readonly HeldValue[], now: readonly HeldValue[]): boolean {
-  if (before.length !== now.length) return false
-  for (let index = 0; index < now.length; index++) if (before[index] !== now[index]) return false
-  return true
 }
