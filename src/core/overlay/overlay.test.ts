@@ -221,8 +221,12 @@ test("two rings that meet become one, and the newest of each value wins", () => 
   const world = new World({ seed: 11 })
   const nodes = world.ring(6)
   for (const name of names(20)) nodes[0]!.store(name, "old")
-  const side = new Map(nodes.map(({ address }, index) => [address.host, index % 2]))
-  world.isCut = (a, b) => side.get(a) !== side.get(b)
+  const addresses = nodes.map(({ address }) => address)
+  const isEven = (_: unknown, index: number) => index % 2 === 0
+  world.part(
+    addresses.filter(isEven),
+    addresses.filter((_, index) => !isEven(_, index)),
+  )
   world.run(10_000)
   for (const node of nodes) assert.equal(node.overlay.status.peers.length, 2)
   for (const [index, name] of names(20).entries()) {
@@ -230,7 +234,7 @@ test("two rings that meet become one, and the newest of each value wins", () => 
     nodes[1]!.store(name, index % 2 ? "odd, earlier" : "odd, later")
     if (index % 2) nodes[0]!.store(name, "even, later")
   }
-  world.isCut = () => false
+  world.network.heal()
   world.until(() => nodes.every(({ overlay }) => overlay.status.peers.length === 5), "one ring")
   world.run(5_000)
   for (const node of nodes)

@@ -41,9 +41,14 @@ export class PeerHost extends MachineHost<OverlayInput, OverlayEffect, Overlay> 
 
   /** Begins a life, with what is on disk. */
   start(bootstrap: readonly PeerHost[]): void {
+    this.startFrom(this.#addressesOf(bootstrap))
+  }
+
+  /** The same, with any addresses. */
+  startFrom(bootstrap: readonly Address[]): void {
     this.live()
     this.hasLeft = false
-    this.tell({ kind: "start", bootstrap: this.#addressesOf(bootstrap) })
+    this.tell({ kind: "start", bootstrap })
   }
 
   /** Begins its first life in a ring that has stood for long, with links to those; it `wakes` a moment later. */

@@ -1,7 +1,10 @@
+import type { Role } from "../../core/identity/certificate.ts"
+import type { FakeAuthority } from "../../core/identity/fake-cryptography.ts"
 import type { NodeId } from "../../core/identity/node-id.ts"
 import { PROVISIONER, rolesOfDomain } from "../../core/identity/roles.ts"
 import type { Hashes } from "../../core/kit/crypto.ts"
 import { after, type Duration, type Instant, milliseconds, seconds } from "../../core/kit/time.ts"
+import { SIPS_APPLICATION } from "../../core/node/node-hops.ts"
 import { type LinkWatch, WATCHFUL } from "../../core/overlay/interface.ts"
 import { createOverlay } from "../../core/overlay/overlay.ts"
 import type { Configuration } from "../../core/reload/configuration.ts"
@@ -25,6 +28,17 @@ const STEP = milliseconds(250)
 const CALM: LinkWatch = { round: seconds(2), neighborIdle: seconds(10) }
 /** So long before something may happen, links are watched as ever. */
 const ALERT = seconds(10)
+
+/** The overlay's name. */
+export const PEER_DOMAIN = "peers.test"
+
+/** Who a peer is; what is not named is as chance and the world's conditions have it. */
+export interface PeerOptions {
+  readonly nodeId?: NodeId | undefined
+  readonly roles?: readonly Role[] | undefined
+  /** Who has issued its certificate. Default: the overlay's. */
+  readonly authority?: FakeAuthority | undefined
+}
 
 export interface PeerConditions extends Climate {
   readonly peers: number
@@ -51,7 +65,10 @@ export class PeerWorld extends Scene {
   readonly #fullMeshLimit: number
   readonly #sites: number | undefined
   readonly #sitesBy: "turn" | "arc"
-  readonly #configuration: Configuration
+  /** What peers that start are told. */
+  configuration: Configuration
+  /** The signed document of it. */
+  document: string | undefined
   readonly #surroundings: Surroundings
   readonly #byHost = new Map<string, PeerHost>()
   #watch = WATCHFUL
@@ -66,11 +83,11 @@ export class PeerWorld extends Scene {
       chord,
       ...climate
     } = conditions
-    super(seed, { domain: "peers.test", ...climate }, hashes, watch)
+    super(seed, { domain: PEER_DOMAIN, ...climate }, hashes, watch)
     this.#fullMeshLimit = fullMeshLimit
     this.#sites = sites
     this.#sitesBy = sitesBy ?? "turn"
-    this.#configuration = configurationOf(this.authority, chord && { chord })
+    this.configuration = configurationOf(this.authority, chord && { chord })
     const { agenda, network, log } = this
     const hostAt = (host: string) => this.#byHost.get(host)
     this.#surroundings = { agenda, network, log, diskDelay, now: () => this.now, hostAt }
@@ -84,18 +101,18 @@ export class PeerWorld extends Scene {
 
   /** A new peer comes, and joins through some that are there. */
   join(bootstrap: readonly PeerHost[] = this.contacts()): PeerHost {
-    const peer = this.#settle()
+    const peer = this.settle()
     peer.start(bootstrap)
     return peer
   }
 
   /** A new peer, which does not run yet. */
-  #settle(): PeerHost {
+  settle({ nodeId = this.newNodeId(), roles, authority = this.authority }: PeerOptions = {}): PeerHost {
     const host = `10.0.${this.peers.length >> 8}.${this.peers.length & 255}`
-    const nodeId = this.newNodeId()
-    const roles = [PROVISIONER, ...rolesOfDomain({ site: this.#siteOf(host, nodeId), rack: undefined })]
-    const identity = this.authority.issue({ nodeId, roles })
-    const peer = new PeerHost(this.#surroundings, {
+    const domain = rolesOfDomain({ site: this.#siteOf(host, nodeId), rack: undefined })
+    const identity = authority.issue({ nodeId, roles: roles ?? [PROVISIONER, ...domain] })
+    const advertised = { host, port: RELOAD_PORT }
+    const peer = this.makeHost(this.#surroundings, {
       host,
       identity,
       create: () =>
@@ -103,10 +120,11 @@ export class PeerWorld extends Scene {
           identity,
           cryptography: this.cryptography,
           random: this.chance(),
-          configuration: this.#configuration,
+          configuration: this.configuration,
+          ...(this.document !== undefined && { document: this.document }),
           kinds: DEFAULT_KINDS,
-          advertised: { host, port: RELOAD_PORT },
-          applications: new Map(),
+          advertised,
+          applications: new Map([[SIPS_APPLICATION, advertised]]),
           fullMeshLimit: this.#fullMeshLimit,
           watch: () => this.#watch,
         }),
@@ -133,7 +151,7 @@ export class PeerWorld extends Scene {
    */
   lay(count: number): void {
     if (this.peers.length > 0) throw new Error("a ring is laid where there is nobody yet")
-    const peers = Array.from({ length: count }, () => this.#settle())
+    const peers = Array.from({ length: count }, () => this.settle())
     const byId = new Map(peers.map((peer) => [peer.nodeId, peer]))
     const links = linksAtRest([...byId.keys()].sort(), this.#fullMeshLimit)
     for (const peer of peers) {
@@ -180,6 +198,11 @@ export class PeerWorld extends Scene {
   /** Those of one of `sites` sites, to which peers are dealt out in turn. */
   site(number: number, sites = 3): readonly PeerHost[] {
     return this.peers.filter(({ host, alive }) => alive && siteOf(host, sites) === number)
+  }
+
+  /** For who wants to know more of them. */
+  protected makeHost(...settings: ConstructorParameters<typeof PeerHost>): PeerHost {
+    return new PeerHost(...settings)
   }
 
   #siteOf(host: string, nodeId: NodeId): string | undefined {
