@@ -2,6 +2,7 @@ import type { Random } from "../kit/random.ts"
 import { earliest, type Instant } from "../kit/time.ts"
 import type { SipResponse } from "../sip/message.ts"
 import type { Flow, Hop } from "../sip/transport.ts"
+import { KeyHash } from "./key-hash.ts"
 import type { LayerEffect, Origin } from "./layer-interface.ts"
 import { Remains } from "./remains.ts"
 import type { SipTimers } from "./timers.ts"
@@ -21,14 +22,16 @@ export interface AnsweredClient {
  * each: see `AnsweredServers`.
  */
 export class AnsweredClients {
+  readonly #hash: KeyHash
   readonly #accepted: Remains
   readonly #refused: Remains
   readonly #completed: Remains
 
   constructor({ m, d, k }: SipTimers, random: Random) {
-    this.#accepted = new Remains(m, random)
-    this.#refused = new Remains(d, random)
-    this.#completed = new Remains(k, random)
+    this.#hash = new KeyHash(random)
+    this.#accepted = new Remains(m)
+    this.#refused = new Remains(d)
+    this.#completed = new Remains(k)
   }
 
   get deadline(): Instant {
@@ -43,16 +46,20 @@ export class AnsweredClients {
   /** `state` as its machine says. */
   add(state: "accepted" | "completed", client: AnsweredClient, now: Instant): void {
     const { branch, method, hop, bytes, origin } = client
-    if (method !== "INVITE") this.#completed.add({ key: `${method} ${branch}` }, now)
-    else if (state === "completed") this.#refused.add({ key: branch, bytes, about: hop }, now)
-    else this.#accepted.add({ key: branch, about: origin?.backwards, number: origin?.server ?? 0 }, now)
+    const key = method === "INVITE" ? branch : `${method} ${branch}`
+    const hash = this.#hash.of(key)
+    if (method !== "INVITE") this.#completed.add({ key }, hash, now)
+    else if (state === "completed") this.#refused.add({ key, bytes, about: hop }, hash, now)
+    else this.#accepted.add({ key, about: origin?.backwards, number: origin?.server ?? 0 }, hash, now)
   }
 
   /** Whether the response belongs to one of them. */
   receive(branch: string, method: string, response: SipResponse, now: Instant, out: LayerEffect[]): boolean {
-    if (method !== "INVITE") return this.#completed.find(`${method} ${branch}`, now) !== undefined
+    const key = method === "INVITE" ? branch : `${method} ${branch}`
+    const hash = this.#hash.of(key)
+    if (method !== "INVITE") return this.#completed.find(key, hash, now) !== undefined
     const { status } = response
-    const accepted = this.#accepted.find(branch, now)
+    const accepted = this.#accepted.find(key, hash, now)
     if (accepted !== undefined) {
       const backwards = this.#accepted.aboutOf(accepted) as Flow | undefined
       const server = this.#accepted.numberOf(accepted)
@@ -60,7 +67,7 @@ export class AnsweredClients {
       if (status >= 200 && status < 300) out.push({ kind: "response", branch, response, ...origin })
       return true
     }
-    const refused = this.#refused.find(branch, now)
+    const refused = this.#refused.find(key, hash, now)
     if (refused === undefined) return false
     const hop = this.#refused.aboutOf(refused) as Hop
     const bytes = this.#refused.bytesOf(refused)
@@ -70,7 +77,7 @@ export class AnsweredClients {
 
   /** The ACK of a refusal could not be sent: that is the end of it. RFC 3261 §17.1.4. */
   sendFailed(branch: string, now: Instant): void {
-    const refused = this.#refused.find(branch, now)
+    const refused = this.#refused.find(branch, this.#hash.of(branch), now)
     if (refused !== undefined) this.#refused.drop(refused)
   }
 }

@@ -3,6 +3,7 @@ import type { Random } from "../kit/random.ts"
 import { earliest, type Instant } from "../kit/time.ts"
 import type { SipRequest } from "../sip/message.ts"
 import type { Flow } from "../sip/transport.ts"
+import { KeyHash } from "./key-hash.ts"
 import type { LayerEffect } from "./layer-interface.ts"
 import { Remains } from "./remains.ts"
 import type { SipTimers } from "./timers.ts"
@@ -28,14 +29,12 @@ const ID = "answered "
  * each: most of what a busy node holds. test/contract/lingering.test.ts shows that the same comes of both.
  */
 export class AnsweredServers {
+  readonly #hash: KeyHash
   readonly #remains: Readonly<Record<Lingering, Remains>>
 
   constructor({ l, i, j }: SipTimers, random: Random) {
-    this.#remains = {
-      accepted: new Remains(l, random),
-      confirmed: new Remains(i, random),
-      completed: new Remains(j, random),
-    }
+    this.#hash = new KeyHash(random)
+    this.#remains = { accepted: new Remains(l), confirmed: new Remains(i), completed: new Remains(j) }
   }
 
   get size(): number {
@@ -54,20 +53,21 @@ export class AnsweredServers {
 
   /** An id for the sending of its answer. */
   add(state: Lingering, { match, flow, toTag, bytes }: AnsweredServer, now: Instant): string {
-    const kept = state === "completed" ? bytes : bytesOfTag(toTag)
-    return `${ID}${state} ${this.#remains[state].add({ key: match, bytes: kept, about: flow }, now)}`
+    const left = { key: match, bytes: state === "completed" ? bytes : toTag, about: flow }
+    return `${ID}${state} ${this.#remains[state].add(left, this.#hash.of(match), now)}`
   }
 
   knows(match: string, now: Instant): boolean {
     const { accepted, confirmed, completed } = this.#remains
-    if (!match.startsWith("INVITE ")) return completed.find(match, now) !== undefined
-    return accepted.find(match, now) !== undefined || confirmed.find(match, now) !== undefined
+    const hash = this.#hash.of(match)
+    if (!match.startsWith("INVITE ")) return completed.find(match, hash, now) !== undefined
+    return accepted.find(match, hash, now) !== undefined || confirmed.find(match, hash, now) !== undefined
   }
 
   /** A request came again. Only a final response to another than INVITE is said again from here. */
   repeat(match: string, now: Instant, out: LayerEffect[]): void {
     const { completed } = this.#remains
-    const entry = completed.find(match, now)
+    const entry = completed.find(match, this.#hash.of(match), now)
     if (entry === undefined) return
     const flow = completed.aboutOf(entry) as Flow
     const bytes = completed.bytesOf(entry)
@@ -82,9 +82,10 @@ export class AnsweredServers {
     now: Instant,
     out: LayerEffect[],
   ): boolean {
+    const hash = this.#hash.of(match)
     for (const state of ["accepted", "confirmed"] as const) {
       const remains = this.#remains[state]
-      const entry = remains.find(match, now)
+      const entry = remains.find(match, hash, now)
       if (entry === undefined) continue
       const tag = remains.bytesOf(entry)
       if (tag.length > 0 && String.fromCharCode(...tag) !== toTag) return false
@@ -105,8 +106,4 @@ export class AnsweredServers {
     if (state === "completed") remains.drop(entry)
     return log("info", "sip.response-lost", { method: key.slice(0, key.indexOf(" ")), reason })
   }
-}
-
-function bytesOfTag(tag: string | undefined): Uint8Array | undefined {
-  return tag === undefined ? undefined : Uint8Array.from(tag, (letter) => letter.charCodeAt(0))
 }

@@ -4,9 +4,11 @@ import fc from "fast-check"
 import { toLatin1, toUtf8 } from "../kit/bytes.ts"
 import { SeededRandom } from "../kit/random.ts"
 import { type Instant, milliseconds, NEVER } from "../kit/time.ts"
+import { KeyHash } from "./key-hash.ts"
 import { Remains } from "./remains.ts"
 
 const LIFETIME = milliseconds(100)
+const hash = new KeyHash(new SeededRandom(1))
 const at = (count: number) => count as Instant
 
 type Step =
@@ -29,7 +31,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 test("it holds what a list of entries, each with its time, would hold", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const remains = new Remains(LIFETIME, new SeededRandom(1))
+      const remains = new Remains(LIFETIME)
       const model: { key: string; text: string; number: number; until: number; entry: number }[] = []
       const about = {}
       let now = 0
@@ -44,7 +46,7 @@ test("it holds what a list of entries, each with its time, would hold", () => {
             text,
             number: index,
             until: now + 100,
-            entry: remains.add(left, at(now)),
+            entry: remains.add(left, hash.of(each.key), at(now)),
           })
         } else {
           const found = model.findLast((entry) => entry.key === each.key && entry.until > now)
@@ -54,7 +56,7 @@ test("it holds what a list of entries, each with its time, would hold", () => {
         }
         for (const { key } of model) {
           const wanted = model.findLast((entry) => entry.key === key && entry.until > now)
-          const entry = remains.find(key, at(now))
+          const entry = remains.find(key, hash.of(key), at(now))
           assert.equal(entry, wanted?.entry)
           if (entry === undefined || wanted === undefined) continue
           assert.equal(remains.keyOf(entry), key)
@@ -63,7 +65,7 @@ test("it holds what a list of entries, each with its time, would hold", () => {
           assert.equal(remains.aboutOf(entry), about)
         }
         for (const { entry, until } of model) assert.equal(remains.has(entry, at(now)), until > now)
-        assert.equal(remains.find("nobody", at(now)), undefined)
+        assert.equal(remains.find("nobody", hash.of("nobody"), at(now)), undefined)
       }
       remains.expire(at(now + 100))
       assert.equal(remains.size, 0)
@@ -73,17 +75,17 @@ test("it holds what a list of entries, each with its time, would hold", () => {
 })
 
 test("a hundred thousand entries come and go in their order, and their room with them", () => {
-  const remains = new Remains(LIFETIME, new SeededRandom(1))
+  const remains = new Remains(LIFETIME)
   const entries: number[] = []
   for (let number = 0; number < 100_000; number++)
-    entries.push(remains.add({ key: `key ${number}`, number }, at(number / 1_000)))
+    entries.push(remains.add({ key: `key ${number}`, number }, hash.of(`key ${number}`), at(number / 1_000)))
   assert.equal(remains.size, 100_000)
   for (const number of [0, 1, 50_000, 99_999])
-    assert.equal(remains.find(`key ${number}`, at(99.9)), entries[number])
-  assert.equal(remains.find("key 0", at(100)), undefined, "over, to the moment")
+    assert.equal(remains.find(`key ${number}`, hash.of(`key ${number}`), at(99.9)), entries[number])
+  assert.equal(remains.find("key 0", hash.of("key 0"), at(100)), undefined, "over, to the moment")
   remains.expire(at(150))
   assert.equal(remains.size, 49_999)
-  assert.equal(remains.find("key 50000", at(150)), undefined)
-  assert.equal(remains.find("key 50001", at(150)), entries[50_001])
+  assert.equal(remains.find("key 50000", hash.of("key 50000"), at(150)), undefined)
+  assert.equal(remains.find("key 50001", hash.of("key 50001"), at(150)), entries[50_001])
   assert.ok(remains.deadline <= 150 + 1_001, "what is left goes within a second of its time")
 })

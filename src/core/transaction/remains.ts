@@ -1,4 +1,3 @@
-import type { Random } from "../kit/random.ts"
 import { after, type Duration, type Instant, NEVER, seconds } from "../kit/time.ts"
 
 const FIRST_ROOM = 256
@@ -12,9 +11,6 @@ const TAKEN_ALONG = 2
 const GRACE = seconds(1)
 /** A table with fewer entries than that part of its room is made smaller. */
 const SPARSE = 8
-
-/** FNV-1a's; what the steps between do makes nothing easier to choose whose beginning is not known. */
-const PRIME = 0x01000193
 
 /** Of the columns: numbers an entry. */
 const STRIDE = 6
@@ -31,19 +27,19 @@ const GONE = -1
 
 export interface Left {
   readonly key: string
-  readonly bytes?: Uint8Array | undefined
+  /** Latin1, where it is a text. */
+  readonly bytes?: Uint8Array | string | undefined
   readonly about?: object | undefined
   readonly number?: number
 }
 
 /**
- * What is left of transactions that linger, all for the same time: entries found by a text, first in, first out. Hundreds of thousands of them are
+ * What is left of transactions that linger, all for the same time: entries found by a text and its hash (`KeyHash`), first in, first out. Hundreds of thousands of them are
  * usual, and a collector of garbage copies what survives twice and marks it again and again; so they are no objects but numbers and bytes in a few
  * large pieces of memory, and cost nothing while they wait (docs/performance.md). `about` is kept as it is: something that many entries share.
  */
 export class Remains {
   readonly #lifetime: Duration
-  readonly #seed: number
   /** A ring; how long it is, a power of two, less one. */
   #mask = FIRST_ROOM - 1
   #columns = new Int32Array(FIRST_ROOM * STRIDE)
@@ -61,9 +57,8 @@ export class Remains {
   #used = SLAB_BYTES
   readonly #spare: Uint8Array[] = []
 
-  constructor(lifetime: Duration, random: Random) {
+  constructor(lifetime: Duration) {
     this.#lifetime = lifetime
-    this.#seed = Math.floor(random.next() * 0x1_0000_0000)
   }
 
   get size(): number {
@@ -76,7 +71,7 @@ export class Remains {
   }
 
   /** The number of the new entry. One with the same key that is there already is found no more. */
-  add({ key, bytes, about, number = 0 }: Left, now: Instant): number {
+  add({ key, bytes, about, number = 0 }: Left, hash: number, now: Instant): number {
     for (let count = 0; count < TAKEN_ALONG && this.#isFirstOver(now); count++) this.#shift()
     if (this.#come - this.#gone > this.#mask) this.#resize(2 * (this.#mask + 1))
     const entry = this.#come++
@@ -84,11 +79,12 @@ export class Remains {
     const size = bytes?.length ?? 0
     const slab = this.#roomFor(key.length + size)
     const start = this.#used
-    for (let at = 0; at < key.length; at++) slab[start + at] = key.charCodeAt(at)
-    if (bytes !== undefined) slab.set(bytes, start + key.length)
+    write(key, slab, start)
+    if (typeof bytes === "string") write(bytes, slab, start + key.length)
+    else if (bytes !== undefined) slab.set(bytes, start + key.length)
     this.#used += key.length + size
     const at = place * STRIDE
-    this.#columns[at + HASH] = this.#hash(key)
+    this.#columns[at + HASH] = hash
     this.#columns[at + SLAB] = this.#firstSlab + this.#slabs.length - 1
     this.#columns[at + START] = start
     this.#columns[at + KEY_LENGTH] = key.length
@@ -101,9 +97,8 @@ export class Remains {
   }
 
   /** The number of the latest entry of that key that is not over; undefined where there is none. */
-  find(key: string, now: Instant): number | undefined {
+  find(key: string, hash: number, now: Instant): number | undefined {
     if (this.#come === this.#gone) return undefined
-    const hash = this.#hash(key)
     let place = this.#heads[hash & this.#mask]! - 1
     while (place >= 0) {
       const at = place * STRIDE
@@ -264,13 +259,8 @@ export class Remains {
       if (this.#columns[to * STRIDE + KEY_LENGTH] !== GONE) this.#link(to)
     }
   }
+}
 
-  #hash(key: string): number {
-    let hash = this.#seed
-    for (let at = 0; at < key.length; at++) {
-      hash = Math.imul(hash ^ key.charCodeAt(at), PRIME)
-      hash ^= hash >>> 15
-    }
-    return hash | 0
-  }
+function write(text: string, bytes: Uint8Array, start: number): void {
+  for (let at = 0; at < text.length; at++) bytes[start + at] = text.charCodeAt(at)
 }
