@@ -24,6 +24,7 @@ import { type Refusal, refuse, unavailable, unsupported } from "./refusal.ts"
 import { Registrar } from "./registrar/registrar.ts"
 import { DialogRequests } from "./routing/dialog-requests.ts"
 import { Flows } from "./routing/flows.ts"
+import { InviteRouter } from "./routing/invite-router.ts"
 import { hasToTag, RecordRoutes } from "./routing/record-route.ts"
 import { Router } from "./routing/router.ts"
 import { Targets } from "./routing/targets.ts"
@@ -60,6 +61,7 @@ class Server implements SipServer, Desk {
   readonly #proxy: ProxyCore
   readonly #shortcuts: Shortcuts
   readonly #dialogRequests: DialogRequests
+  readonly #invites: InviteRouter
   #lastTicket = 0
   #answeredCalls = 0
 
@@ -106,6 +108,18 @@ class Server implements SipServer, Desk {
     })
     this.#proxy = new ProxyCore({ listeners, random, nextTicket })
     this.#dialogRequests = new DialogRequests({ names: this.#names, tokens, flows: this.#flows })
+    this.#invites = new InviteRouter({
+      settings,
+      names: this.#names,
+      authentication: this.#authentication,
+      questions: this.#questions,
+      targets: this.#targets,
+      router: this.#router,
+      desk: this,
+      take: (sentBy, branch, request, flow, now) => this.#proxy.take(sentBy, branch, request, flow, now),
+      relay: (invite, now) => this.#perform(this.#proxy.relayInvite(invite, now), now),
+      serve: (call, now) => this.#serve(call, now),
+    })
     this.#shortcuts = new Shortcuts({
       settings,
       authentication: this.#authentication,
@@ -210,6 +224,8 @@ class Server implements SipServer, Desk {
     const inside = this.#dialogRequests.read(bytes, flow)
     const relayed = inside && this.#proxy.relay(inside, bytes, flow, now)
     if (relayed !== undefined) return this.#perform(relayed, now)
+    const invited = this.#invites.receive(bytes, flow, now)
+    if (invited !== undefined) return invited
     let message: SipMessage
     try {
       message = parseMessage(bytes)

@@ -29,6 +29,11 @@ export class DeferredRequest implements SipRequest {
     return this.#whole().body
   }
 
+  /** As an ordinary one. */
+  get whole(): SipRequest {
+    return this.#whole()
+  }
+
   #whole(): SipRequest {
     if (this.#read === undefined) {
       const message = parseMessage(this.#bytes) as SipRequest

@@ -39,8 +39,8 @@ export type LayerInput =
       readonly response: SipResponse
       readonly forget?: boolean
     }
-  /** Sends 100 Trying now, unless the server transaction has said something already. */
-  | { readonly kind: "trying"; readonly server: ServerKey }
+  /** Sends 100 Trying now, unless the server transaction has said something already. `bytes`: that 100, where it is known. */
+  | { readonly kind: "trying"; readonly server: ServerKey; readonly bytes?: Uint8Array }
   /** Ends a server transaction without an answer. RFC 4320 §4.2 forbids a 408 that would come too late. */
   | { readonly kind: "abandon"; readonly server: ServerKey }
 

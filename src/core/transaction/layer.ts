@@ -87,7 +87,7 @@ export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
         this.#servers.respond(input.server, input.response, now, out, input.forget)
         break
       case "trying":
-        this.#servers.trying(input.server, now, out)
+        this.#servers.trying(input.server, input.bytes, now, out)
         break
       case "abandon":
         this.#servers.abandon(input.server, out)

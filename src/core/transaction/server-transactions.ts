@@ -139,9 +139,11 @@ export class ServerTransactions {
     if (forget) this.#remove(server, out)
   }
 
-  trying(key: ServerKey, now: Instant, out: LayerEffect[]): void {
+  trying(key: ServerKey, bytes: Uint8Array | undefined, now: Instant, out: LayerEffect[]): void {
     const server = this.#servers.get(key)
-    if (server?.request && !server.latest) this.#sayTrying(server, now, out)
+    if (server?.request === undefined || server.latest !== undefined) return
+    if (bytes === undefined) this.#sayTrying(server, now, out)
+    else this.respond(key, tryingOf(server.method, bytes), now, out)
   }
 
   abandon(key: ServerKey, out: LayerEffect[]): void {
@@ -352,6 +354,15 @@ const canLinger = ({ flow, hop }: Server): boolean =>
   !isReliable(flow.transport) && hop.kind === "flow" && hop.flow === flow
 
 const NO_HEADERS = new Headers([])
+
+const tryingOf = (method: string, bytes: Uint8Array): SipResponse => ({
+  kind: "response",
+  status: 100,
+  reason: "",
+  headers: NO_HEADERS,
+  body: NO_BODY,
+  onward: { branch: "", method, toTag: undefined, bytes },
+})
 
 function say(response: SipResponse): Said {
   const { kind, status, reason } = response

@@ -20,6 +20,7 @@ import { type Refusal, refuse, unavailable } from "../refusal.ts"
 import type { Known } from "../registrar/known-registrations.ts"
 import type { SipEffect, SipSettings } from "../sip-server-interface.ts"
 import type { Unavailable } from "../stores.ts"
+import { DigestScan } from "./digest-scan.ts"
 import { Failures } from "./failures.ts"
 import { Nonces } from "./nonce.ts"
 import type { Subscribers } from "./subscribers.ts"
@@ -55,6 +56,7 @@ export class Authentication {
   readonly #nonces: Nonces
   readonly #failures: Failures
   readonly #digest = new QuickDigest()
+  readonly #scan = new DigestScan()
 
   constructor(settings: SipSettings, names: Names, subscribers: Subscribers) {
     this.#settings = settings
@@ -111,6 +113,32 @@ export class Authentication {
     if (this.#nonces.isUsed(count)) return false
     if (!this.#digest.proves(message, credentials, user.subscriber.ha1.md5, shape.ha2)) return false
     return this.#nonces.useJudged(count, now)
+  }
+
+  /**
+   * Whether a request comes from the user `claimed`, by the value of Proxy-Authorization that stands from `start` to `end` in it: the same checks as
+   * `authenticate`, where they stand. Then the nonce's count is used up by it. False says nothing and changes nothing.
+   */
+  provesAtOnce(
+    { bytes, text, method, uri }: { bytes: Uint8Array; text: string; method: string; uri: string },
+    { start, end }: { readonly start: number; readonly end: number },
+    claimed: string,
+    source: string,
+    now: Instant,
+  ): boolean {
+    const { domain, algorithms } = this.#settings
+    const scan = this.#scan
+    if (!algorithms.includes("MD5") || this.#failures.isBarred(source, now) || !scan.read(text, start, end))
+      return false
+    if (!scan.says("realm", text, domain) || !scan.says("uri", text, uri)) return false
+    if (`${scan.valueOf("username", text)}@${domain}` !== claimed) return false
+    const user = this.#subscribers.recall(claimed, now)
+    if (user?.kind !== "present") return false
+    if (this.#nonces.judgeBytes(bytes, scan.nonceStart, scan.nonceEnd, now) !== "fresh") return false
+    if (this.#nonces.isUsed(scan.count)) return false
+    const ha2 = this.#digest.ha2(method, uri)
+    if (ha2 === undefined || !this.#digest.proves(bytes, scan, user.subscriber.ha1.md5, ha2)) return false
+    return this.#nonces.useJudged(scan.count, now)
   }
 
   /**

@@ -1,6 +1,14 @@
 import { md5, md5Room, md5Words } from "../../kit/md5.ts"
 import { type CredentialScan, hexDigit } from "./credential-scan.ts"
 
+/** Where the parts stand that are new each time. */
+export type AnswerPlaces = Pick<
+  CredentialScan,
+  "nonceStart" | "nonceEnd" | "ncStart" | "cnonceStart" | "cnonceEnd" | "responseStart"
+>
+
+const HEX = "0123456789abcdef"
+
 const COLON = 58
 const AUTH = Uint8Array.from(":auth:", (letter) => letter.charCodeAt(0))
 const RESPONSE_BYTES = 16
@@ -14,7 +22,7 @@ export class QuickDigest {
   readonly #view = new DataView(this.#bytes.buffer)
 
   /** `ha1` and `ha2` in hexadecimal. */
-  proves(message: Uint8Array, credentials: CredentialScan, ha1: string, ha2: string): boolean {
+  proves(message: Uint8Array, credentials: AnswerPlaces, ha1: string, ha2: string): boolean {
     const { nonceStart, nonceEnd, ncStart, cnonceStart, cnonceEnd } = credentials
     const varying = nonceEnd - nonceStart + cnonceEnd - cnonceStart
     if (ha1.length + ha2.length + varying + 18 > MOST_BYTES) return false
@@ -31,6 +39,20 @@ export class QuickDigest {
       difference |= given ^ ((md5Words[index >> 2]! >>> (8 * (index & 3))) & 0xff)
     }
     return difference === 0
+  }
+
+  /** H(A2) of a request, in hexadecimal; undefined where its URI is too long. Both are latin1. */
+  ha2(method: string, uri: string): string | undefined {
+    if (method.length + 1 + uri.length > MOST_BYTES) return undefined
+    let at = this.#text(method, 0)
+    this.#bytes[at++] = COLON
+    md5(this.#view, this.#text(uri, at))
+    let hex = ""
+    for (let index = 0; index < RESPONSE_BYTES; index++) {
+      const byte = (md5Words[index >> 2]! >>> (8 * (index & 3))) & 0xff
+      hex += HEX.charAt(byte >> 4) + HEX.charAt(byte & 15)
+    }
+    return hex
   }
 
   #text(text: string, start: number): number {

@@ -1,4 +1,5 @@
 import { LIMITS } from "../../kit/limits.ts"
+import { DeferredRequest } from "../../sip/deferred-request.ts"
 import { tagOf, toOf, topVia } from "../../sip/fields.ts"
 import type { SipRequest, SipResponse } from "../../sip/message.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
@@ -6,7 +7,7 @@ import type { Origin, ServerKey } from "../../transaction/layer-interface.ts"
 import { responseHop } from "../../transaction/response-route.ts"
 import { withoutTopVia } from "../../transaction/via-stack.ts"
 import type { Refusal } from "./best.ts"
-import type { ForkingInput } from "./forking-interface.ts"
+import type { ForkingEffect, ForkingInput } from "./forking-interface.ts"
 import type { Target } from "./interface.ts"
 import { breadthOf } from "./validation.ts"
 
@@ -57,11 +58,14 @@ export interface Branch {
   failure: { readonly status: number; readonly cause: string }
 }
 
-/** Where a request goes that is sent on as it came. `mark`: see `loopMark`. */
+/** Where a request goes that is sent on as it came, over `flow`. `mark`: see `loopMark`. */
 export interface Onwards {
   readonly flow: Flow
+  readonly target: Target
   readonly hop: Hop
   readonly mark: string
+  /** Of an INVITE: what its client is told at once. */
+  readonly trying?: Uint8Array
   /** The request as it goes out, with those values of Via and Max-Breadth. */
   readonly compose: (via: string, breadth: number) => Uint8Array
 }
@@ -97,11 +101,11 @@ export function contextOf(
   }
 }
 
-/** The only branch of a context of its own, on its way already. For a request inside a dialog, other than INVITE. */
+/** The only branch of a context of its own, on its way already. INVITEs begin a dialog, other requests are inside one. */
 export function branchOnwards(
   server: ServerKey,
   request: SipRequest,
-  { flow, hop, mark }: Onwards,
+  { flow, target, hop, mark }: Onwards,
   { key, id }: { readonly key: number; readonly id: string },
 ): Branch {
   const work: Work = { request, queue: [], active: new Set(), refusals: [], stopped: "no", starting: false }
@@ -110,8 +114,8 @@ export function branchOnwards(
     backwards: flow,
     source: flow.remote.host,
     toNode: false,
-    invite: false,
-    outsideDialog: false,
+    invite: request.method === "INVITE",
+    outsideDialog: request.method === "INVITE",
     breadth: LIMITS.sip.breadth,
     loopMark: mark,
     work,
@@ -121,7 +125,7 @@ export function branchOnwards(
   const branch: Branch = {
     key,
     context,
-    target: { ...NO_TARGET, hop, requestUri: request.uri, q: 1_000 },
+    target,
     breadth: context.breadth,
     hops: [],
     state: { name: "trying", branch: id, hop },
@@ -129,6 +133,22 @@ export function branchOnwards(
   }
   work.active.add(branch)
   return branch
+}
+
+/** What the transaction layer does for it. `bytes`: the request as it goes out. */
+export function sendOnwards(
+  origin: Context,
+  { target, hop, trying }: Onwards,
+  { branch, request, bytes }: { branch: string; request: SipRequest; bytes: Uint8Array },
+): readonly ForkingEffect[] {
+  const start = { kind: "start", branch, request, hop, bytes, origin } as const
+  if (trying === undefined) return [{ kind: "transact", input: start }]
+  // As it is sent, should it be cancelled or refused.
+  const sent = new DeferredRequest(request.method, target.requestUri, bytes, (headers) => headers)
+  return [
+    { kind: "transact", input: { kind: "trying", server: origin.server, bytes: trying } },
+    { kind: "transact", input: { ...start, request: sent } },
+  ]
 }
 
 /** Undefined where it is not for anyone behind us. RFC 3261 §16.7 step 3. */

@@ -18,6 +18,7 @@ import {
   NO_TARGET,
   NOT_TRIED,
   type Onwards,
+  sendOnwards,
   takeStartable,
   type Work,
   withoutOurVia,
@@ -63,7 +64,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   }
 
   /** Sends a request on to the one place that it goes to: in steps 4 to 10 of RFC 3261 §16.6 there is nothing to decide. */
-  relay(server: ServerKey, request: SipRequest, to: Onwards): readonly ForkingEffect[] {
+  relay(server: ServerKey, request: SipRequest, to: Onwards, now: Instant): readonly ForkingEffect[] {
     const { hop, mark, compose } = to
     const { listeners, random, nextNumber } = this.#settings
     const key = nextNumber()
@@ -72,8 +73,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     this.#contexts.set(server, branch.context)
     this.#branches.set(id, branch)
     const bytes = compose(viaFor(hop, listeners, id), branch.breadth)
-    const origin = branch.context
-    return [{ kind: "transact", input: { kind: "start", branch: id, request, hop, bytes, origin } }]
+    this.#setTimerC(branch, now)
+    return sendOnwards(branch.context, to, { branch: id, request, bytes })
   }
 
   handle(input: ForkingInput, now: Instant): readonly ForkingEffect[] {

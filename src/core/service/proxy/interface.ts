@@ -45,6 +45,19 @@ export interface DialogRequest {
   readonly rest: string
 }
 
+/** An INVITE that was taken, and the one place where it goes. */
+export interface OnwardInvite {
+  readonly server: ServerKey
+  readonly request: SipRequest
+  readonly flow: Flow
+  readonly target: Target & { readonly hop: Hop }
+  readonly mark: string
+  /** 100 Trying. */
+  readonly trying: string
+  /** Everything behind the fields that a proxy puts on top. */
+  readonly rest: string
+}
+
 export type ProxyInput =
   | { readonly kind: "received"; readonly message: SipMessage; readonly flow: Flow }
   | { readonly kind: "send-failed"; readonly id: string; readonly reason: string }

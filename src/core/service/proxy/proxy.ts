@@ -19,6 +19,7 @@ import { Forking, STATELESS } from "./forking.ts"
 import type { ForkingEffect, ForkingInput } from "./forking-interface.ts"
 import type {
   DialogRequest,
+  OnwardInvite,
   ProxyEffect,
   ProxyInput,
   ProxySettings,
@@ -96,7 +97,32 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
     const server = this.#layer.take(matchOf(method, sentBy, branch), request, flow, now)
     if (server === undefined) return undefined
     const out: ProxyEffect[] = []
-    this.#afterForking(this.#forking.relay(server, request, { flow, hop, mark, compose }), now, out)
+    const target = { hop, requestUri: uri, route: [], recordRoute: [], q: 1_000 }
+    const to = { flow, target, hop, mark, compose }
+    this.#afterForking(this.#forking.relay(server, request, to, now), now, out)
+    return out
+  }
+
+  /** Begins the transaction of an INVITE over UDP: see `TransactionLayer.take`. Whoever takes it sees it on. */
+  take(sentBy: string, branch: string, request: SipRequest, flow: Flow, now: Instant): ServerKey | undefined {
+    return this.#layer.take(matchOf("INVITE", sentBy, branch), request, flow, now)
+  }
+
+  /** Sends an INVITE on that was taken, unless it has been answered meanwhile. */
+  relayInvite(
+    { server, request, flow, target, mark, trying, rest }: OnwardInvite,
+    now: Instant,
+  ): readonly ProxyEffect[] {
+    if (this.#layer.pendingRequest(server) === undefined) return NOTHING
+    const { hop, requestUri, recordRoute } = target
+    const compose = (via: string, breadth: number) => {
+      let text = `INVITE ${requestUri} SIP/2.0\r\nVia: ${via}\r\n`
+      for (const value of recordRoute) text += `Record-Route: ${value}\r\n`
+      return encode(`${text}Max-Breadth: ${breadth}\r\n${rest}`)
+    }
+    const out: ProxyEffect[] = []
+    const to = { flow, target, hop, mark, trying: encode(trying), compose }
+    this.#afterForking(this.#forking.relay(server, request, to, now), now, out)
     return out
   }
 

@@ -1,7 +1,6 @@
 import { toLatin1 } from "../../kit/bytes.ts"
 import { checksumOfLines } from "../../kit/checksum.ts"
 import { FormatError } from "../../kit/errors.ts"
-import { HOST, isIn, TOKEN } from "../../sip/characters.ts"
 import { tagOf } from "../../sip/fields.ts"
 import { parseNameAddress } from "../../sip/name-address.ts"
 import {
@@ -16,12 +15,12 @@ import { headerNumber } from "../../sip/scan-names.ts"
 import { isWrittenOurWay } from "../../sip/scan-spelling.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
 import { parseUri, readSipUri } from "../../sip/uri.ts"
-import { MAGIC_COOKIE } from "../../sip/via.ts"
 import type { Names } from "../names.ts"
 import type { DialogRequest } from "../proxy/interface.ts"
 import { isSecure } from "../proxy/request.ts"
 import { literalHop } from "../proxy/resolve-plan.ts"
 import type { Flows } from "./flows.ts"
+import { isCSeq, isWord, MOST_BYTES, readAddress, readForwards, readVia } from "./plain-fields.ts"
 import type { Tokens } from "./tokens.ts"
 
 const VIA = headerNumber("Via")
@@ -40,11 +39,6 @@ const UNUSUAL = [
   ...["P-Preferred-Identity", "Remote-Party-ID", "P-Preferred-Service", "P-Asserted-Service"],
 ].map(headerNumber)
 
-const MOST_BYTES = 4_096
-
-const BY_UDP = "SIP/2.0/UDP "
-const BRANCH = `;branch=${MAGIC_COOKIE}`
-const RPORT = ";rport"
 const ROUTE_START = "<sip:"
 const ROUTE_END = ";lr>"
 
@@ -122,12 +116,15 @@ export class DialogRequests {
 
   /** From, To with a tag, and Contact, as `validateMessage` wants them. */
   #areAddressesSound(): boolean {
+    const hasContact = this.#scan.first(CONTACT) >= 0
+    const isPlain = readAddress(this.#value(FROM)) && (!hasContact || readAddress(this.#value(CONTACT)))
+    if (isPlain && readAddress(this.#value(TO))?.isTagged === true) return true
     try {
       parseUri(parseNameAddress(this.#value(FROM)).uri)
       const to = parseNameAddress(this.#value(TO))
       parseUri(to.uri)
       if (tagOf(to) === undefined) return false
-      if (this.#scan.first(CONTACT) < 0) return true
+      if (!hasContact) return true
       const contact = this.#value(CONTACT)
       if (contact === "*" || contact.includes(",")) return false
       parseUri(parseNameAddress(contact).uri)
@@ -199,26 +196,6 @@ function methodOf(bytes: Uint8Array): "ACK" | "BYE" | undefined {
   return bytes[0] === 0x42 && bytes[1] === 0x59 && bytes[2] === 0x45 ? "BYE" : undefined
 }
 
-/** RFC 3261 §25.1: a Call-ID of which nothing has to be cut off. */
-function isWord(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code < 0x21 || code > 0x7e) return false
-  }
-  return text !== ""
-}
-
-/** Up to nine digits, a space, the method. */
-const isCSeq = (text: string, method: string): boolean =>
-  /^\d{1,9} [A-Z]+$/.test(text) && text.endsWith(` ${method}`)
-
-/** 1 to 255. */
-function readForwards(text: string): number | undefined {
-  if (!/^[1-9]\d{0,2}$/.test(text)) return undefined
-  const count = Number(text)
-  return count > 255 ? undefined : count
-}
-
 /** Our own Record-Routes, as nearly everybody sends them back: one a field, and what stands in it. */
 function routeUser(value: string): string | undefined {
   const at = value.indexOf("@")
@@ -228,52 +205,7 @@ function routeUser(value: string): string | undefined {
   return host === undefined || host.user !== undefined ? undefined : value.slice(ROUTE_START.length, at)
 }
 
-const isDigit = (code: number): boolean => code >= 48 && code <= 57
-
 /** Undefined where it is none, or has what is taken out of a Request-URI. RFC 3261 §19.1.1. */
 function readTarget(text: string) {
   return text.includes("?") || text.toLowerCase().includes(";method=") ? undefined : readSipUri(text)
-}
-
-interface ReadVia {
-  readonly branch: string
-  /** As `matchKey` spells it. */
-  readonly sentBy: string
-  readonly marked: string
-}
-
-/** A Via with branch and rport alone, whose answers go back to where it came from. RFC 3261 §18.2, RFC 3581 §4. */
-function readVia(value: string, { remote }: Flow): ReadVia | undefined {
-  if (!value.startsWith(BY_UDP)) return undefined
-  let at = BY_UDP.length
-  while (isIn(value.charCodeAt(at), HOST)) at++
-  const host = value.slice(BY_UDP.length, at)
-  let port = ""
-  if (value[at] === ":") {
-    const start = ++at
-    while (isDigit(value.charCodeAt(at))) at++
-    port = value.slice(start, at)
-    if (port.length > 5 || port.startsWith("0") || !(Number(port) >= 1 && Number(port) <= 65_535))
-      return undefined
-  }
-  let branch = ""
-  let rport = -1
-  while (at < value.length) {
-    if (branch === "" && value.startsWith(BRANCH, at)) {
-      const start = at + BRANCH.length - MAGIC_COOKIE.length
-      at += BRANCH.length
-      while (isIn(value.charCodeAt(at), TOKEN)) at++
-      branch = value.slice(start, at)
-    } else if (rport < 0 && value.startsWith(RPORT, at)) {
-      at += RPORT.length
-      rport = at
-    } else return undefined
-    if (at < value.length && value[at] !== ";") return undefined
-  }
-  if (host === "" || branch.length <= MAGIC_COOKIE.length) return undefined
-  const isSource = host === remote.host && Number(port || 5060) === remote.port
-  if (rport < 0 && !isSource) return undefined
-  const marked =
-    rport < 0 ? value : `${value.slice(0, rport)}=${remote.port}${value.slice(rport)};received=${remote.host}`
-  return { branch, sentBy: `${host.toLowerCase()}:${port}`, marked }
 }

@@ -2,7 +2,7 @@ import { type Address, formatAddress } from "../../kit/address.ts"
 import { ipVersion, sameHost } from "../../kit/ip.ts"
 import { callIdOf, contactsOf, tagOf, toOf } from "../../sip/fields.ts"
 import type { SipRequest } from "../../sip/message.ts"
-import { isReliable, type Listener, type Transport } from "../../sip/transport.ts"
+import { type Flow, isReliable, type Listener, type Transport } from "../../sip/transport.ts"
 import type { Call } from "../desk.ts"
 import { readUri } from "../names.ts"
 import { reachOf } from "./reach.ts"
@@ -54,6 +54,13 @@ export class RecordRoutes {
     const token = reachOfSender(call, isLocal) === "flow" ? this.#tokens.flow(flow, callId) : undefined
     const below = this.#uri(token ?? this.#tokens.out(callId), flow.transport, flow.remote.host, secure)
     return above === undefined || above === below ? [below] : [above, below]
+  }
+
+  /** The same for an INVITE of a phone, and to one, that are both reached at their Contacts, by UDP on our side. */
+  direct(callId: string, flow: Flow, uri: string): readonly string[] {
+    const above = this.#facing({ kind: "out", uri }, callId, false)
+    const below = this.#uri(this.#tokens.out(callId), flow.transport, flow.remote.host, false)
+    return above === below ? [below] : [above, below]
   }
 
   #facing(to: Exclude<Side, { kind: "node" }>, callId: string, secure: boolean): string {

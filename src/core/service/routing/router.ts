@@ -178,19 +178,30 @@ export class Router {
 
   /** To a user of ours, by the bindings of all nodes. */
   #inside(call: Call, isLocal: boolean, now: Instant): readonly SipEffect[] {
-    const { names, questions, desk, settings, targets, registrar } = this.#parts
+    const { names, questions, desk, settings } = this.#parts
     const { request, flow } = call
     const aor = names.aorOf(request.uri, flow.transport)
     if (aor === undefined) return this.#parts.answerSelf(call, now)
     return questions.findBindings(aor, now, (found, later) => {
       if (found.kind === "unavailable")
         return desk.refuse(call, unavailable(settings.domain, found.cause), later)
-      const bindings = mergeBindings(found.entries, later)
-      const set = targets.of(call, aor, bindings, isLocal)
-      const tidied = set.gone.flatMap((gone) => registrar.remove(gone, later))
-      if (set.targets.length > 0) return [...tidied, ...desk.forward(call, set.targets, later)]
-      return [...tidied, ...this.#nobody(call, aor, later)]
+      return this.toBindings(call, aor, mergeBindings(found.entries, later), isLocal, later)
     })
+  }
+
+  /** To the bindings of a user; `isLocal`: the sender is one of ours. */
+  toBindings(
+    call: Call,
+    aor: string,
+    bindings: readonly EffectiveBinding[],
+    isLocal: boolean,
+    now: Instant,
+  ): readonly SipEffect[] {
+    const { desk, targets, registrar } = this.#parts
+    const set = targets.of(call, aor, bindings, isLocal)
+    const tidied = set.gone.flatMap((gone) => registrar.remove(gone, now))
+    if (set.targets.length > 0) return [...tidied, ...desk.forward(call, set.targets, now)]
+    return [...tidied, ...this.#nobody(call, aor, now)]
   }
 
   /** 404 for who does not exist, 480 for who is not there. Who does not know says neither. */

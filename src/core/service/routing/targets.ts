@@ -1,5 +1,6 @@
 import { FormatError } from "../../kit/errors.ts"
 import { parseNameAddress } from "../../sip/name-address.ts"
+import type { Flow, Hop } from "../../sip/transport.ts"
 import type { Call } from "../desk.ts"
 import { readUri } from "../names.ts"
 import type { Target, TargetHop } from "../proxy/interface.ts"
@@ -14,6 +15,11 @@ import type { Token, Tokens } from "./tokens.ts"
 /** A target, and the binding behind it: which the fabric has to forget should an edge say so. */
 interface BoundTarget extends Target {
   readonly binding?: GoneBinding
+}
+
+/** One that may be sent to at once. */
+export interface DirectTarget extends BoundTarget {
+  readonly hop: Hop
 }
 
 export interface TargetSet {
@@ -62,6 +68,19 @@ export class Targets {
     const recordRoute = this.#parts.recordRoutes.for(call, { kind: "out", uri }, isLocal)
     const requestUri = call.request.uri
     return { hop: hopOf(uri, isSecure(requestUri)), requestUri, route: [], recordRoute, q: 1_000 }
+  }
+
+  /**
+   * For an INVITE of a phone that is reached at its Contact, to a binding that is: as `of` would have it. Undefined where the binding is
+   * reached in another way, or a server has to be found.
+   */
+  direct(aor: string, binding: EffectiveBinding, callId: string, flow: Flow): DirectTarget | undefined {
+    const { contact, path, q } = binding
+    if (path.length > 0 || binding.flow !== undefined || !isPlainTarget(contact)) return undefined
+    const hop = hopOf(contact, false)
+    if (hop.kind !== "address") return undefined
+    const recordRoute = this.#parts.recordRoutes.direct(callId, flow, contact)
+    return { hop, requestUri: contact, route: [], recordRoute, q, binding: goneBinding(aor, binding) }
   }
 
   /** Over a flow that lives here or at another node. `text`: the token, to be passed on. */
@@ -121,6 +140,10 @@ export class Targets {
     return rest.length === 0 ? first! : { ...first!, fallback: this.#chain(rest) }
   }
 }
+
+/** Nothing has to be taken out of it to make a Request-URI of it. RFC 3261 §19.1.1. */
+const isPlainTarget = (uri: string): boolean =>
+  uri.startsWith("sip:") && !uri.includes("?") && !uri.toLowerCase().includes(";method=")
 
 /** What names an address is where it leads. */
 function hopOf(text: string, secure: boolean): TargetHop {

@@ -1,0 +1,109 @@
+import type { Instant } from "../../kit/time.ts"
+import { DeferredRequest } from "../../sip/deferred-request.ts"
+import type { Headers, SipRequest } from "../../sip/message.ts"
+import { copyWithout } from "../../sip/serialize.ts"
+import type { Flow } from "../../sip/transport.ts"
+import { parseVia } from "../../sip/via.ts"
+import type { ServerKey } from "../../transaction/layer-interface.ts"
+import { withTopVia } from "../../transaction/via-stack.ts"
+import type { Authentication } from "../authentication/authentication.ts"
+import type { Call, Desk } from "../desk.ts"
+import type { Names } from "../names.ts"
+import type { OnwardInvite } from "../proxy/interface.ts"
+import type { Questions } from "../questions.ts"
+import { unavailable } from "../refusal.ts"
+import { mergeBindings } from "../registrar/bindings.ts"
+import type { SipEffect, SipSettings } from "../sip-server-interface.ts"
+import { type Invite, Invites } from "./invites.ts"
+import type { Router } from "./router.ts"
+import type { Targets } from "./targets.ts"
+
+export interface InviteRouterParts {
+  readonly settings: SipSettings
+  readonly names: Names
+  readonly authentication: Authentication
+  readonly questions: Questions
+  readonly targets: Targets
+  readonly router: Router
+  readonly desk: Desk
+  /** Begins its transaction; undefined where there is one, or no room. */
+  readonly take: (
+    sentBy: string,
+    branch: string,
+    request: SipRequest,
+    flow: Flow,
+    now: Instant,
+  ) => ServerKey | undefined
+  /** Sends on what was taken. */
+  readonly relay: (invite: OnwardInvite, now: Instant) => readonly SipEffect[]
+  /** The general way of what was taken. */
+  readonly serve: (call: Call, now: Instant) => readonly SipEffect[]
+}
+
+/**
+ * Sends an INVITE on as it came, where that is all there is to it: a user of ours, who proves it, calls another who has one phone that is reached at its
+ * Contact. It decides nothing that `Router` does not: where it is not sure, and from where on it is not, the request goes that way.
+ */
+export class InviteRouter {
+  readonly #parts: InviteRouterParts
+  readonly #invites = new Invites()
+
+  constructor(parts: InviteRouterParts) {
+    this.#parts = parts
+  }
+
+  /** Undefined: it is none of those, and nothing has been done about it. */
+  receive(bytes: Uint8Array, flow: Flow, now: Instant): readonly SipEffect[] | undefined {
+    const invite = this.#invites.read(bytes, flow)
+    if (invite === undefined) return undefined
+    const { take, serve, questions } = this.#parts
+    const { uri, via } = invite
+    const seen = (headers: Headers) => withTopVia(headers, parseVia(via.marked))
+    const request = new DeferredRequest("INVITE", uri, copyWithout(bytes, 0, 0, bytes.length), seen)
+    const server = take(via.sentBy, via.branch, request, flow, now)
+    if (server === undefined) return undefined
+    const aor = this.#admit(invite, bytes, flow, now)
+    if (aor === undefined) return serve({ server, request: request.whole, flow }, now)
+    return questions.findBindings(aor, now, (found, later) => {
+      if (found.kind === "unavailable") {
+        const { settings, desk } = this.#parts
+        const call = { server, request: request.whole, flow }
+        return desk.refuse(call, unavailable(settings.domain, found.cause), later)
+      }
+      return this.#forward(invite, { server, request, flow }, aor, mergeBindings(found.entries, later), later)
+    })
+  }
+
+  /** Whom it is for, where its sender is a user of ours and has proved it. */
+  #admit(
+    { uri, from, text, ...places }: Invite,
+    bytes: Uint8Array,
+    flow: Flow,
+    now: Instant,
+  ): string | undefined {
+    const { names, settings, authentication } = this.#parts
+    const aor = names.aorOf(uri, flow.transport)
+    const claimed = names.aorOf(from, flow.transport)
+    if (aor === undefined || claimed === undefined || settings.surroundings.refusesWork() !== undefined)
+      return undefined
+    const message = { bytes, text, method: "INVITE", uri }
+    const credentials = { start: places.credentialsStart, end: places.credentialsEnd }
+    const isProved = authentication.provesAtOnce(message, credentials, claimed, flow.remote.host, now)
+    return isProved ? aor : undefined
+  }
+
+  #forward(
+    { callId, mark, trying, rest }: Invite,
+    { server, request, flow }: { server: ServerKey; request: DeferredRequest; flow: Flow },
+    aor: string,
+    bindings: ReturnType<typeof mergeBindings>,
+    now: Instant,
+  ): readonly SipEffect[] {
+    const { targets, relay, router } = this.#parts
+    const [binding, ...others] = bindings
+    const isSole = binding !== undefined && others.length === 0
+    const target = isSole ? targets.direct(aor, binding, callId, flow) : undefined
+    if (target !== undefined) return relay({ server, request, flow, target, mark, trying, rest }, now)
+    return router.toBindings({ server, request: request.whole, flow }, aor, bindings, true, now)
+  }
+}

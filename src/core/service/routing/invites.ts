@@ -1,0 +1,172 @@
+import { toLatin1 } from "../../kit/bytes.ts"
+import { checksumOfLines } from "../../kit/checksum.ts"
+import {
+  FIELD_NUMBER,
+  FIELD_STRIDE,
+  MessageScan,
+  NAME_START,
+  VALUE_END,
+  VALUE_START,
+} from "../../sip/scan.ts"
+import { headerNumber } from "../../sip/scan-names.ts"
+import { isWrittenOurWay } from "../../sip/scan-spelling.ts"
+import type { Flow } from "../../sip/transport.ts"
+import { readSipUri } from "../../sip/uri.ts"
+import {
+  isCSeq,
+  isWord,
+  MOST_BYTES,
+  type ReadVia,
+  readAddress,
+  readForwards,
+  readVia,
+} from "./plain-fields.ts"
+
+/** An INVITE that begins a dialog, from a phone that is reached at its Contact, with its password. */
+export interface Invite {
+  readonly uri: string
+  /** The URI in From. */
+  readonly from: string
+  readonly callId: string
+  readonly via: ReadVia
+  /** The value of Proxy-Authorization, in the bytes of the message. */
+  readonly credentialsStart: number
+  readonly credentialsEnd: number
+  /** The same message. */
+  readonly text: string
+  /** See `loopMark`. */
+  readonly mark: string
+  /** Everything behind the fields that a proxy puts on top. */
+  readonly rest: string
+  /** 100 Trying. */
+  readonly trying: string
+}
+
+const VIA = headerNumber("Via")
+const FROM = headerNumber("From")
+const TO = headerNumber("To")
+const CALL_ID = headerNumber("Call-ID")
+const CSEQ = headerNumber("CSeq")
+const CONTACT = headerNumber("Contact")
+const MAX_FORWARDS = headerNumber("Max-Forwards")
+const CREDENTIALS = headerNumber("Proxy-Authorization")
+
+/** What there has to be one of. */
+const ONE = [VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, MAX_FORWARDS, CREDENTIALS]
+
+/** What the general way looks at, refuses by, takes off, or repeats in a 100. */
+const UNUSUAL = [
+  ...["Route", "Record-Route", "Path", "Proxy-Require", "Max-Breadth", "Timestamp", "P-Asserted-Identity"],
+  ...["P-Preferred-Identity", "Remote-Party-ID", "P-Preferred-Service", "P-Asserted-Service"],
+].map(headerNumber)
+
+const METHOD = "INVITE"
+const METHOD_BYTES = Uint8Array.from(`${METHOD} `, (letter) => letter.charCodeAt(0))
+
+/**
+ * Recognizes INVITEs in which there is nothing to decide but who sends them and where they go: over UDP, by phones without a NAT before them,
+ * with credentials. What the general way finds out by taking the message apart is read off where it stands; test/contract/relayed.test.ts
+ * shows that the same comes of both.
+ */
+export class Invites {
+  readonly #scan = new MessageScan()
+  #text = ""
+
+  /** Undefined: the general way has to judge it. */
+  read(bytes: Uint8Array, flow: Flow): Invite | undefined {
+    for (let at = 0; at < METHOD_BYTES.length; at++) if (bytes[at] !== METHOD_BYTES[at]) return undefined
+    if (flow.transport !== "UDP" || flow.node !== undefined || bytes.length > MOST_BYTES) return undefined
+    const scan = this.#scan
+    if (!scan.read(bytes) || !this.#isUsual(bytes)) return undefined
+    const text = toLatin1(bytes)
+    this.#text = text
+    const via = readVia(this.#value(VIA), flow)
+    const callId = this.#value(CALL_ID)
+    const cseq = this.#value(CSEQ)
+    const forwards = readForwards(this.#value(MAX_FORWARDS))
+    if (via?.isSource !== true || !isWord(callId) || !isCSeq(cseq, METHOD) || forwards === undefined)
+      return undefined
+    const from = this.#sender(flow)
+    if (from === undefined) return undefined
+    const uri = text.slice(scan.uriStart, scan.uriEnd)
+    if (readSipUri(uri)?.headers !== "") return undefined
+    const mark = this.#mark(uri, callId, cseq)
+    if (via.branch.endsWith(`-${mark}`)) return undefined // It may have been here before.
+    const credentials = scan.first(CREDENTIALS)
+    return {
+      uri,
+      from,
+      callId,
+      via,
+      credentialsStart: scan.fields[credentials + VALUE_START]!,
+      credentialsEnd: scan.fields[credentials + VALUE_END]!,
+      text,
+      mark,
+      rest: this.#rest(via.marked, forwards),
+      trying: this.#trying(via.marked),
+    }
+  }
+
+  #isUsual(bytes: Uint8Array): boolean {
+    const scan = this.#scan
+    for (const number of UNUSUAL) if (scan.first(number) >= 0) return false
+    for (const number of ONE) if (scan.countOf(number) !== 1) return false
+    return isWrittenOurWay(scan, bytes)
+  }
+
+  #value(number: number): string {
+    const { fields } = this.#scan
+    const place = this.#scan.first(number)
+    return this.#text.slice(fields[place + VALUE_START]!, fields[place + VALUE_END]!)
+  }
+
+  /** The URI of From, where that, To and Contact are plain, no dialog is there yet, and the Contact is where the request came from. */
+  #sender({ remote }: Flow): string | undefined {
+    const value = this.#value(FROM)
+    const from = readAddress(value)
+    const to = readAddress(this.#value(TO))
+    if (from === undefined || to === undefined || to.isTagged) return undefined
+    const contactValue = this.#value(CONTACT)
+    const contact = readAddress(contactValue)
+    if (contact === undefined || contactValue.slice(contact.hostStart, contact.hostEnd) !== remote.host)
+      return undefined
+    return value.slice(from.start, from.end)
+  }
+
+  /** As `loopMark` makes it. */
+  #mark(uri: string, callId: string, cseq: string): string {
+    const number = String(Number.parseInt(cseq, 10))
+    const lines = [uri, callId, number, this.#value(FROM), this.#value(TO), this.#value(CREDENTIALS)]
+    return checksumOfLines(lines).slice(1)
+  }
+
+  /** The header fields with the Via as it goes on and one less in Max-Forwards; the body. */
+  #rest(marked: string, forwards: number): string {
+    const text = this.#text
+    const { fields, bodyEnd } = this.#scan
+    const [via, most] = [this.#scan.first(VIA), this.#scan.first(MAX_FORWARDS)]
+    const [first, second] = via < most ? [via, most] : [most, via]
+    const put = (place: number) => (place === via ? marked : `${forwards - 1}`)
+    return (
+      text.slice(fields[NAME_START]!, fields[first + VALUE_START]!) +
+      put(first) +
+      text.slice(fields[first + VALUE_END]!, fields[second + VALUE_START]!) +
+      put(second) +
+      text.slice(fields[second + VALUE_END]!, bodyEnd)
+    )
+  }
+
+  /** What is repeated, in its order. RFC 3261 §8.2.6. */
+  #trying(marked: string): string {
+    const text = this.#text
+    const { fields, count } = this.#scan
+    let trying = "SIP/2.0 100 Trying\r\n"
+    for (let place = 0; place < count * FIELD_STRIDE; place += FIELD_STRIDE) {
+      const number = fields[place + FIELD_NUMBER]!
+      if (number === VIA) trying += `Via: ${marked}\r\n`
+      else if (number === FROM || number === TO || number === CALL_ID || number === CSEQ)
+        trying += text.slice(fields[place + NAME_START]!, fields[place + VALUE_END]! + 2)
+    }
+    return `${trying}Content-Length: 0\r\n\r\n`
+  }
+}
