@@ -19,6 +19,7 @@ export interface SimHostSettings extends MachineHostSettings<CarillonNode> {
 export class SimHost extends MachineHost<NodeInput, NodeEffect, CarillonNode> {
   readonly #bootstrap: readonly Address[]
   readonly #answers = new Map<number, (answer: NodeAnswer) => void>()
+  readonly #counts = new Map<string, number>()
   #commands = 0
   #peers: readonly Address[] = []
   health: Health = { state: "joining" }
@@ -44,6 +45,11 @@ export class SimHost extends MachineHost<NodeInput, NodeEffect, CarillonNode> {
       ({ host }) => host !== this.host,
     )
     this.tell({ kind: "start", bootstrap, ...(lost && { lost }) })
+  }
+
+  /** What the node has counted in all its lives, by counter and the values of its labels, with spaces between them. */
+  counted(key: string): number {
+    return this.#counts.get(key) ?? 0
   }
 
   /** Of a life that ends before, the answer does not come. */
@@ -96,8 +102,11 @@ export class SimHost extends MachineHost<NodeInput, NodeEffect, CarillonNode> {
         return this.note(`health ${effect.health.state}`)
       case "log":
         return log.noteLog(this.world.now(), this.host, effect)
-      case "count":
+      case "count": {
+        const key = [effect.counter, ...Object.values(effect.labels)].join(" ")
+        this.#counts.set(key, this.counted(key) + effect.by)
         return
+      }
     }
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import { seconds } from "../../src/core/kit/time.ts"
+import { milliseconds, seconds } from "../../src/core/kit/time.ts"
 import type { NodeAnswer } from "../../src/core/node/interface.ts"
 import { copiesComplaint, living, ringComplaint } from "../../src/sim/checkers.ts"
 import { scenario } from "../../src/sim/scenario.ts"
@@ -9,6 +9,8 @@ import type { World } from "../../src/sim/world.ts"
 
 /** What joined then counts as there from the start. */
 const LONG_AGO = seconds(40)
+/** Questions to other nodes. */
+const FETCHES = "reload_messages_total fetch-req sent"
 
 scenario(
   "nobody is told that a user does not exist because a holder is slow and those before the last joins have let go",
@@ -85,6 +87,30 @@ scenario(
       const [answer] = phone.all("registered")
       assert.deepEqual([answer?.status, answer?.contacts.length], [200, 2], phone.agent.settings.user)
     }
+  },
+)
+
+scenario(
+  "where every answer takes long, questions are not put to others as well all the time, which would make answers take longer",
+  { nodes: 5, seeds: 3 },
+  (world) => {
+    eventually(world, () => ringComplaint(world))
+    const names = userNames(100)
+    addUsers(world, world.pick(world.hosts), names)
+    eventually(world, () => copiesComplaint(world))
+    world.run(LONG_AGO)
+    // A third of a second there and back: less than what an unanswered probe or a dead peer takes to be noticed.
+    world.weather.change({ delay: { least: milliseconds(150), most: milliseconds(180) } })
+    const asked = () => world.hosts.reduce((sum, host) => sum + host.counted(FETCHES), 0)
+    const before = asked()
+    const answers: ReturnType<typeof lookUp>[] = []
+    for (let round = 0; round < 20; round++) {
+      for (const name of names) answers.push(lookUp(world.pick(world.hosts), `${name}@${world.domain}`))
+      world.run(seconds(1))
+    }
+    for (const { aor, answer } of answers) assert.ok(answer?.kind === "found" && answer.user, aor)
+    const each = (asked() - before) / answers.length
+    assert.ok(each < 1.6, `${each.toFixed(2)} questions for a look-up`)
   },
 )
 

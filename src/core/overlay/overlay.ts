@@ -85,7 +85,7 @@ class OverlayMachine implements Overlay {
     const transfers = new Transfers(fabric, requests, records)
     const newcomers = new Newcomers(fabric)
     const repair = new Repair(fabric, requests, records, transfers, newcomers, placement)
-    const reads = new Reads(fabric, requests, records, repair, newcomers)
+    const reads = new Reads(fabric, links, requests, records, repair, newcomers)
     const contacts = new Contacts(fabric, links)
     const updateWanted = (peer: NodeId) => this.#sendUpdate(peer)
     const attaching = new Attaching(fabric, links, requests, answers, {

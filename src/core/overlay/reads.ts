@@ -17,6 +17,7 @@ import { decode, encode } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Failure, QueryPath } from "./interface.ts"
+import type { LinkPool } from "./link-pool.ts"
 import type { Received } from "./messenger.ts"
 import type { Newcomers } from "./newcomers.ts"
 import { COPIES } from "./placement.ts"
@@ -30,6 +31,13 @@ const UNSURE = seconds(10)
 const SECOND_OPINION = milliseconds(1_000)
 /** An unanswered read is put to another holder. */
 const HEDGE = milliseconds(250)
+/**
+ * Where answers are slow because everybody has too much to do, more questions make them slower. So of ten reads one is put to
+ * others, and so many more in one go; all of them where the link has been silent so long that the peer is dead, or as good as that.
+ */
+const READS_FOR_HEDGE = 10
+const HEDGES_AT_ONCE = 50
+const SILENT = seconds(1)
 /** In a wide ring, where an answer has more hops to come and the holders are not known: how soon, and how often. */
 const WIDE_HEDGE = seconds(1)
 const WIDE_HEDGES_APART = milliseconds(500)
@@ -70,6 +78,7 @@ interface Read {
 /** Reads of records: our own, and those that others put to us. RFC 6940 §7.4.2. */
 export class Reads {
   readonly #fabric: Fabric
+  readonly #links: LinkPool
   readonly #requests: Requests
   readonly #records: Records
   readonly #repair: Repair
@@ -77,9 +86,19 @@ export class Reads {
   /** Since and until when the ring has been changing. */
   #unsureFrom = 0 as Instant
   #unsureUntil = 0 as Instant
+  /** How many reads may be put to others before their peer is as good as dead. */
+  #spare = HEDGES_AT_ONCE
 
-  constructor(fabric: Fabric, requests: Requests, records: Records, repair: Repair, newcomers: Newcomers) {
+  constructor(
+    fabric: Fabric,
+    links: LinkPool,
+    requests: Requests,
+    records: Records,
+    repair: Repair,
+    newcomers: Newcomers,
+  ) {
     this.#fabric = fabric
+    this.#links = links
     this.#requests = requests
     this.#records = records
     this.#repair = repair
@@ -226,6 +245,8 @@ export class Reads {
     const [, ...copies] = topology.holders(resource, COPIES)
     const old = this.#newcomers.oldHolders(resource)
     const others = copies.filter((node) => old.includes(node))
+    if (!this.#takeSpare() && !this.#isSilent(topology.responsible(resource)))
+      return void this.#fabric.in(HEDGE, () => this.#hedge(read))
     for (const node of others) {
       if (read.hedged.has(node)) continue
       read.hedged.add(node)
@@ -248,6 +269,20 @@ export class Reads {
       })
     }
     this.#weigh(read)
+  }
+
+  /** It has let a question wait, and nothing else has come from it in the meantime. */
+  #isSilent(node: NodeId): boolean {
+    const link = this.#links.to(node)
+    if (link === undefined) return true
+    const { now } = this.#fabric
+    return after(link.framing.waitingSince, SILENT) <= now && after(link.heard, SILENT) <= now
+  }
+
+  #takeSpare(): boolean {
+    if (this.#spare < 1) return false
+    this.#spare--
+    return true
   }
 
   /**
@@ -292,6 +327,7 @@ export class Reads {
   #finish(read: Read, result: FetchResult | Failure): void {
     if (read.isDone) return
     read.isDone = true
+    this.#spare = Math.min(HEDGES_AT_ONCE, this.#spare + 1 / READS_FOR_HEDGE)
     read.done(result)
   }
 
