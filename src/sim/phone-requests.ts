@@ -8,7 +8,7 @@ import { Headers, NO_BODY, type SipRequest, type SipResponse } from "../core/sip
 import { parseNameAddress } from "../core/sip/name-address.ts"
 import type { Transport } from "../core/sip/transport.ts"
 import { branchOf, MAGIC_COOKIE } from "../core/sip/via.ts"
-import type { ServerKey } from "../core/transaction/layer-interface.ts"
+import type { LayerEffect, ServerKey } from "../core/transaction/layer-interface.ts"
 
 /** A request in the making: what stays the same when it has to be sent again with credentials. */
 export interface Draft {
@@ -67,8 +67,8 @@ export interface Ringing {
 
 /** A 2xx of a phone that has no ACK yet. RFC 3261 §13.3.1.4. */
 export interface Unconfirmed {
-  readonly server: ServerKey
-  readonly response: SipResponse
+  /** How the 2xx went out, to be sent again as it is: its transaction is over, RFC 3261 §13.3.1.4. */
+  readonly said: readonly Extract<LayerEffect, { kind: "send" }>[]
   repeatAt: Instant
   interval: Duration
   readonly giveUpAt: Instant

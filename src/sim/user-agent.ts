@@ -147,7 +147,7 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
       else if (unconfirmed.repeatAt <= now) {
         unconfirmed.interval = Math.min(2 * unconfirmed.interval, 4_000) as Duration
         unconfirmed.repeatAt = after(now, unconfirmed.interval)
-        effects.push(...this.#respond(unconfirmed.server, unconfirmed.response, now))
+        effects.push(...unconfirmed.said)
       }
     }
     return effects
@@ -320,10 +320,12 @@ export class UserAgent implements Machine<UserAgentInput, UserAgentEffect> {
     const { server, request, toTag } = this.#ringing.get(call)!
     this.#ringing.delete(call)
     const response = makeResponse(request, 200, undefined, { toTag, ...this.#contactHeader() })
-    const giveUpAt = after(now, PATIENCE)
-    this.#unconfirmed.set(call, { server, response, repeatAt: after(now, T1), interval: T1, giveUpAt })
     this.#dialogs.set(call, dialogOfCallee(request, response))
-    return this.#respond(server, response, now)
+    const effects = this.#respond(server, response, now)
+    const said = effects.filter((effect) => effect.kind === "send")
+    const giveUpAt = after(now, PATIENCE)
+    this.#unconfirmed.set(call, { said, repeatAt: after(now, T1), interval: T1, giveUpAt })
+    return effects
   }
 
   #cancelled(server: ServerKey, now: Instant): readonly UserAgentEffect[] {

@@ -76,7 +76,7 @@ export type LayerEffect =
     }
   /** The client transaction has gone, or only waits for repetitions. Nothing more comes of it but more 2xx to an INVITE. */
   | { readonly kind: "client-ended"; readonly branch: string }
-  /** The server transaction has gone, or only waits for repetitions: it takes no response any more. */
+  /** The server transaction has gone, or only waits for repetitions: it takes no response any more. A 2xx to an INVITE that no ACK answers is sent again by its user, as it went out (RFC 3261 §13.3.1.4). */
   | { readonly kind: "server-ended"; readonly server: ServerKey }
   | LogEffect
   | CountEffect
