@@ -4,7 +4,7 @@ import { after, milliseconds, seconds } from "../../src/core/kit/time.ts"
 import { openSslHashes } from "../../src/sim/hashes.ts"
 import { linksAtRest } from "../../src/sim/peers/laid-ring.ts"
 import { ringAmiss, shareComplaint } from "../../src/sim/peers/peer-checkers.ts"
-import { PeerWorld } from "../../src/sim/peers/peer-world.ts"
+import { CALM, PeerWorld } from "../../src/sim/peers/peer-world.ts"
 
 // Stories of 64 peers begin with rings that were laid and not grown. A ring that grows by the protocol alone comes to rest
 // with the same links, and one that is laid stays as it was.
@@ -31,7 +31,7 @@ for (const [mesh, fullMeshLimit] of [
   ["a full mesh", 256],
 ] as const) {
   test(`a ring that grows comes to rest with the links with which one is laid: ${mesh}`, () => {
-    const world = new PeerWorld(31, { peers: 0, fullMeshLimit, chord: OFTEN }, openSslHashes)
+    const world = new PeerWorld(31, { peers: 0, fullMeshLimit, chord: OFTEN, watching: CALM }, openSslHashes)
     world.grow(PEERS)
     const end = after(world.now, seconds(200))
     while (otherwise(world, fullMeshLimit).length > 0 && world.now < end) world.run(seconds(5))

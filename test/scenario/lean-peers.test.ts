@@ -8,7 +8,7 @@ import { openSslHashes } from "../../src/sim/hashes.ts"
 import { IdSpace } from "../../src/sim/lean/id-space.ts"
 import { LeanWorld } from "../../src/sim/lean/simulate.ts"
 import type { PeerHost } from "../../src/sim/peers/peer-host.ts"
-import { PeerWorld } from "../../src/sim/peers/peer-world.ts"
+import { CALM, PeerWorld } from "../../src/sim/peers/peer-world.ts"
 
 /** WHOLE_PEERS=1024 compares more. */
 const PEERS = Number(process.env["WHOLE_PEERS"] ?? 64)
@@ -22,7 +22,7 @@ const OFTEN = { updateInterval: seconds(20), pingInterval: seconds(20), reactive
 function wholeRing(): PeerWorld {
   const world = new PeerWorld(
     11,
-    { peers: 0, fullMeshLimit: 0, chord: OFTEN, isHashed: false },
+    { peers: 0, fullMeshLimit: 0, chord: OFTEN, watching: CALM, isHashed: false },
     openSslHashes,
   )
   world.grow(PEERS)

@@ -25,7 +25,7 @@ const MOST_IN_WAVE = 16
 const STEP = milliseconds(250)
 
 /** How links are watched while nothing can happen to them: most of what a ring at rest costs is watching. */
-const CALM: LinkWatch = { round: seconds(2), neighborIdle: seconds(10) }
+export const CALM: LinkWatch = { round: seconds(2), neighborIdle: seconds(10) }
 /** So long before something may happen, links are watched as ever. */
 const ALERT = seconds(10)
 
@@ -53,6 +53,8 @@ export interface PeerConditions extends Climate {
   readonly sitesBy?: "turn" | "arc"
   /** How long a disk takes to make a change durable. Default 2 ms. */
   readonly diskDelay?: Duration
+  /** How closely links are watched. Default: as nodes do. */
+  readonly watching?: LinkWatch
   /** How often tables are told and fingers looked for again. Default: as a configuration document has it. */
   readonly chord?: Configuration["chord"]
   /** Whether a hash of all that happens is kept. Default: it is. */
@@ -71,7 +73,7 @@ export class PeerWorld extends Scene {
   document: string | undefined
   readonly #surroundings: Surroundings
   readonly #byHost = new Map<string, PeerHost>()
-  #watch = WATCHFUL
+  #watch: LinkWatch
 
   constructor(seed: number, conditions: PeerConditions, hashes: Hashes, watch?: (line: string) => void) {
     const {
@@ -81,11 +83,13 @@ export class PeerWorld extends Scene {
       diskDelay = milliseconds(2),
       sitesBy,
       chord,
+      watching = WATCHFUL,
       ...climate
     } = conditions
     super(seed, { domain: PEER_DOMAIN, ...climate }, hashes, watch)
     this.#fullMeshLimit = fullMeshLimit
     this.#sites = sites
+    this.#watch = watching
     this.#sitesBy = sitesBy ?? "turn"
     this.configuration = configurationOf(this.authority, chord && { chord })
     const { agenda, network, log } = this
