@@ -17,7 +17,7 @@ import { QuickDigest } from "../known-requests/quick-digest.ts"
 import { type Names, readUri } from "../names.ts"
 import type { FoundSubscriber } from "../questions.ts"
 import { type Refusal, refuse, unavailable } from "../refusal.ts"
-import type { Known } from "../registrar/known-registrations.ts"
+import type { Known } from "../registrar/known.ts"
 import type { SipEffect, SipSettings } from "../sip-server-interface.ts"
 import type { Unavailable } from "../stores.ts"
 import { DigestScan } from "./digest-scan.ts"
@@ -101,17 +101,17 @@ export class Authentication {
   provesAgain(
     message: Uint8Array,
     credentials: CredentialScan,
-    { aor, shape }: Known,
+    known: Known,
     source: string,
     now: Instant,
   ): boolean {
     if (this.#failures.isBarred(source, now)) return false
-    const user = this.#subscribers.recall(aor, now)
+    const user = this.#subscribers.recall(known.aor, now)
     if (user?.kind !== "present") return false
     const { nonceStart, nonceEnd, count } = credentials
     if (this.#nonces.judgeBytes(message, nonceStart, nonceEnd, now) !== "fresh") return false
     if (this.#nonces.isUsed(count)) return false
-    if (!this.#digest.proves(message, credentials, user.subscriber.ha1.md5, shape.ha2)) return false
+    if (!this.#digest.proves(message, credentials, user.subscriber.ha1.md5, known.ha2)) return false
     return this.#nonces.useJudged(count, now)
   }
 

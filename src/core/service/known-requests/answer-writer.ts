@@ -98,6 +98,14 @@ export class AnswerWriter {
     this.#at = at
   }
 
+  /** A part of some memory, which is copied. */
+  bytes(from: Uint8Array, start: number, end: number): void {
+    const memory = this.#memory
+    let to = this.#at
+    for (let at = start; at < end; at++) memory[to++] = from[at]!
+    this.#at = to
+  }
+
   /** A count below 2^31. */
   number(value: number): void {
     let size = 1

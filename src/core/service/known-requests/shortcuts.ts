@@ -16,7 +16,8 @@ import type { Authentication } from "../authentication/authentication.ts"
 import { NONCE_LENGTH } from "../authentication/nonce.ts"
 import type { Call } from "../desk.ts"
 import { Piece } from "../piece.ts"
-import type { Known, KnownShape } from "../registrar/known-registrations.ts"
+import type { KnownShape } from "../registrar/edge-record.ts"
+import type { Known } from "../registrar/known.ts"
 import type { Registrar } from "../registrar/registrar.ts"
 import type { SipEffect, SipInput, SipSettings } from "../sip-server-interface.ts"
 import { AnswerWriter } from "./answer-writer.ts"
@@ -50,6 +51,8 @@ const CHALLENGED = count("sip_refused_total", { status: "401" })
 
 const OK = new Piece("SIP/2.0 200 OK")
 const UNAUTHORIZED = new Piece("SIP/2.0 401 Unauthorized")
+const CONTACT = new Piece("Contact: ")
+const EXPIRES = new Piece(";expires=")
 const NO_BODY = new Piece("Content-Length: 0\r\n\r\n")
 
 interface KnownOptions {
@@ -168,33 +171,36 @@ export class Shortcuts {
     const { registrar, settings } = this.#parts
     const skeleton = this.#skeleton
     const known = registrar.recall(skeleton.a, skeleton.b)
-    if (known === undefined || !isSameFlow(known.shape.flow, flow)) return undefined
+    if (known === undefined || !known.isFrom(flow)) return undefined
     if (skeleton.hasCredentials && this.#isRepetition(bytes, flow, known, now))
       return [this.#accept(bytes, flow, known)]
     if (settings.surroundings.refusesWork() !== undefined) return undefined
     if (!skeleton.hasCredentials) return this.#challenge(bytes, flow, known, now)
     const { credentials } = skeleton
-    if (credentials.a !== known.shape.credentialsA || credentials.b !== known.shape.credentialsB)
-      return undefined
+    if (!known.hasCredentials(credentials.a, credentials.b)) return undefined
     return this.#refresh(bytes, flow, known, now)
   }
 
   /** A transaction would absorb it, whatever has happened since, as long as there was one. RFC 3261 §17.2.2. */
-  #isRepetition(bytes: Uint8Array, flow: Flow, { answered }: Known, now: Instant): boolean {
+  #isRepetition(bytes: Uint8Array, flow: Flow, known: Known, now: Instant): boolean {
+    const isLate = now - known.answeredAt >= STANDARD_TIMERS.j
+    return !isLate && !isReliable(flow.transport) && known.isAnswered(this.#looks(bytes))
+  }
+
+  /** By what a REGISTER is told from the next one of the same shape. */
+  #looks(bytes: Uint8Array) {
     const { credentials, cseq, branchStart, branchEnd } = this.#skeleton
-    return (
-      answered.cseq === cseq &&
-      answered.nonceCount === credentials.count &&
-      now - answered.at < STANDARD_TIMERS.j &&
-      !isReliable(flow.transport) &&
-      answered.branch === sumOf(bytes, branchStart, branchEnd) &&
-      answered.response === sumOf(bytes, credentials.responseStart, credentials.responseStart + 32)
-    )
+    return {
+      cseq,
+      nonceCount: credentials.count,
+      branch: sumOf(bytes, branchStart, branchEnd),
+      response: sumOf(bytes, credentials.responseStart, credentials.responseStart + 32),
+    }
   }
 
   #challenge(bytes: Uint8Array, flow: Flow, known: Known, now: Instant): readonly SipEffect[] {
     const writer = this.#writer
-    this.#parts.registrar.notice(known.aor, known.callId, this.#skeleton.cseq)
+    known.notice(this.#skeleton.cseq)
     writer.begin(UNAUTHORIZED, bytes, this.#skeleton, flow, undefined)
     for (const { before, behind } of this.#challenges) {
       writer.piece(before)
@@ -208,17 +214,12 @@ export class Shortcuts {
 
   #refresh(bytes: Uint8Array, flow: Flow, known: Known, now: Instant): readonly SipEffect[] | undefined {
     const { registrar, authentication } = this.#parts
-    const { credentials, cseq, branchStart, branchEnd } = this.#skeleton
+    const { credentials, cseq } = this.#skeleton
     if (!registrar.isRefresh(known, cseq, now)) return undefined
     if (!authentication.provesAgain(bytes, credentials, known, flow.remote.host, now))
       return this.#askFirst(bytes, flow, known, now)
     registrar.refreshAgain(known, cseq, now)
-    const { answered } = known
-    answered.cseq = cseq
-    answered.nonceCount = credentials.count
-    answered.branch = sumOf(bytes, branchStart, branchEnd)
-    answered.response = sumOf(bytes, credentials.responseStart, credentials.responseStart + 32)
-    answered.at = now
+    known.setAnswered({ ...this.#looks(bytes), at: now })
     return [this.#accept(bytes, flow, known)]
   }
 
@@ -239,10 +240,12 @@ export class Shortcuts {
   #accept(bytes: Uint8Array, flow: Flow, known: Known): SipEffect {
     const writer = this.#writer
     writer.begin(OK, bytes, this.#skeleton, flow, known.toTag)
-    writer.text(known.contact)
-    writer.number(Math.ceil(known.requested.granted / 1_000))
-    writer.piece(known.behindContact)
-    writer.piece(this.#dateAt(known.answered.at))
+    writer.piece(CONTACT)
+    known.writeContact(writer)
+    writer.piece(EXPIRES)
+    writer.number(Math.ceil(known.granted / 1_000))
+    writer.piece(this.#parts.registrar.behindContact(known))
+    writer.piece(this.#dateAt(known.answeredAt))
     writer.piece(NO_BODY)
     return this.#send(flow)
   }
@@ -261,15 +264,6 @@ export class Shortcuts {
     return this.#date
   }
 }
-
-const isSameFlow = (a: Flow, b: Flow): boolean =>
-  a === b ||
-  (a.transport === b.transport &&
-    a.connection === b.connection &&
-    a.remote.port === b.remote.port &&
-    a.remote.host === b.remote.host &&
-    a.local.port === b.local.port &&
-    a.local.host === b.local.host)
 
 /** Undefined where the general way would not take them. */
 function readCredentials({ headers }: SipRequest): DigestCredentials | undefined {
@@ -296,5 +290,5 @@ function saysSame(found: CredentialScan, bytes: Uint8Array, { nonce, auth, respo
 function sumOf(bytes: Uint8Array, start: number, end: number): number {
   let sum = 0x811c9dc5
   for (let at = start; at < end; at++) sum = Math.imul(sum ^ bytes[at]!, 0x01000193)
-  return sum
+  return sum | 0
 }

@@ -1,13 +1,23 @@
-import { checksum } from "../../kit/checksum.ts"
-import { Deadlines } from "../../kit/deadlines.ts"
-import { Few } from "../../kit/few.ts"
-import { ownText } from "../../kit/own-text.ts"
-import { after, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
+import { isAscii } from "../../kit/packed.ts"
+import { RowDeadlines } from "../../kit/row-deadlines.ts"
+import { hashOfText, mixed, RowIndex } from "../../kit/row-index.ts"
+import { after, type Duration, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
-import type { Binding, EdgeBindings } from "../stores.ts"
+import type { EdgeBindings } from "../stores.ts"
 import { type EffectiveBinding, identityOf, latestWord, mergeBindings, soleVersionOf } from "./bindings.ts"
-import { type Known, KnownRegistrations, type KnownShape } from "./known-registrations.ts"
-import type { Registration, RequestedContact } from "./register-request.ts"
+import { FLAG, HELD } from "./edge-fields.ts"
+import {
+  type EdgeRecord,
+  type EdgeRegistration,
+  type Held,
+  heldAs,
+  isAmong,
+  type KnownShape,
+  registrationOf,
+} from "./edge-record.ts"
+import { dueAt, EdgeRows } from "./edge-rows.ts"
+import { Known } from "./known.ts"
+import type { Registration } from "./register-request.ts"
 import { type Bound, isCovered } from "./registration.ts"
 
 /** How often an empty line keeps a NAT's door open. RFC 5626 §4.4.1: 24 to 29 s. */
@@ -22,49 +32,11 @@ const GRACE = seconds(5)
  */
 const CHECK_EVERY = seconds(30)
 
-/** A binding whose phone came to this node: what the record does not know of it. */
-export interface EdgeRegistration {
-  readonly aor: string
-  readonly identity: string
-  readonly binding: Binding
-  /** When the phone's registration ends; the record promises more. */
-  readonly expires: Instant
-}
-
 export type Due =
   | { readonly kind: "ended"; readonly registration: EdgeRegistration }
   | { readonly kind: "keep-open"; readonly flow: Flow }
   /** Refreshes were answered from memory: does the record still say what they rest on? */
   | { readonly kind: "check"; readonly aor: string }
-
-export interface Held extends EdgeRegistration {
-  expires: Instant
-  /** When it is looked at next: no later than something is due. A refresh leaves that as it is. */
-  dueAt: Instant
-  /** That of the latest accepted REGISTER, and of the latest seen, challenged ones included. */
-  cseq: number
-  seenCseq: number
-  readonly flow: Flow
-  keepOpenAt: Instant
-  /** The latest refresh, where it was answered from memory and the record has not been read since. */
-  unchecked: { readonly requested: RequestedContact; readonly at: Instant } | undefined
-  readonly record: Record
-  /** The REGISTER that refreshes it, where what that looks like is known. */
-  known: Known | undefined
-}
-
-interface Record {
-  readonly aor: string
-  /** As last read, our own entry as last written. */
-  entries: readonly EdgeBindings[]
-  /**
-   * The version of our binding where that one is all that counts: then a 200 lists it alone, as long as the entries stay
-   * as they are. 0 where it is not.
-   */
-  soleVersion: number
-  checkedAt: Instant
-  readonly held: Few<string, Held>
-}
 
 /** A registration that was refreshed after all that the record says against it, and has to stand in it again. */
 export interface Overlooked {
@@ -72,31 +44,46 @@ export interface Overlooked {
   readonly flow: Flow
 }
 
-/** The registrations whose edge is this node. A refresh that changes nothing needs nothing else. */
+const NONE = -1
+
+/**
+ * The registrations whose edge is this node. A refresh that changes nothing needs nothing else.
+ *
+ * There may be a million of them, of which a few are spoken of at a time: at rest each AOR is a row of bytes. Whatever changes more
+ * than a refresh of a known shape does makes objects of it, and bytes again.
+ */
 export class EdgeTable {
   readonly #self: string
-  readonly #records = new Map<string, Record>()
-  readonly #byConnection = new Map<number, Set<Held>>()
-  readonly #deadlines = new Deadlines<Held>()
-  readonly #checks = new Deadlines<Record>()
-  readonly #known = new KnownRegistrations()
+  readonly #rows: EdgeRows
+  readonly #byAor = new RowIndex()
+  /** By the first half of the hash of a REGISTER that refreshes it: rows that hold one registration. */
+  readonly #byShape = new RowIndex()
+  readonly #byConnection = new Map<number, Set<number>>()
+  /** No later than something is due. A refresh leaves that as it is. */
+  readonly #deadlines = new RowDeadlines()
+  #size = 0
 
   constructor(self: string) {
     this.#self = self
+    this.#rows = new EdgeRows(self)
   }
 
   get deadline(): Instant {
-    return earliest(this.#deadlines.next, this.#checks.next)
+    return this.#deadlines.next
   }
 
   get size(): number {
-    return this.#deadlines.size
+    return this.#size
   }
 
   /** A REGISTER was seen, though not accepted yet: the next CSeq is used up. A gap stays a gap. */
   notice(aor: string, callId: string, cseq: number): void {
-    for (const held of this.#records.get(aor)?.held.values() ?? [])
-      if (held.binding.callId === callId && held.seenCseq + 1 === cseq) held.seenCseq = cseq
+    const row = this.#find(aor)
+    if (row === NONE) return
+    const record = this.#rows.read(row)
+    const noticed = record.held.filter((held) => held.binding.callId === callId && held.seenCseq + 1 === cseq)
+    for (const held of noticed) held.seenCseq = cseq
+    if (noticed.length > 0) this.#rest(row, record)
   }
 
   /**
@@ -104,16 +91,26 @@ export class EdgeTable {
    * A gap in the CSeq means that the phone has been talking to another node since.
    */
   refresh({ aor, callId, cseq, contacts }: Registration, now: Instant): boolean {
-    const record = this.#records.get(aor)
-    if (record === undefined || contacts === "all" || contacts.length === 0) return false
+    const row = this.#find(aor)
+    if (row === NONE || contacts === "all" || contacts.length === 0) return false
+    const record = this.#rows.read(row)
     const all: Held[] = []
     for (const requested of contacts) {
-      const held = record.held.get(identityOf(requested.binding))
+      const held = heldAs(record, identityOf(requested.binding))
       const follows = held?.binding.callId === callId && held.cseq < cseq && cseq <= held.seenCseq + 1
       if (held === undefined || !follows || !isCovered(held.binding, requested, now)) return false
       all.push(held)
     }
-    for (const [index, held] of all.entries()) this.#extend(held, contacts[index]!, cseq, now)
+    for (const [index, held] of all.entries()) {
+      const { granted, keptOpen } = contacts[index]!
+      if (held.unchecked === undefined)
+        record.checkAt = Math.max(now, after(record.checkedAt, CHECK_EVERY)) as Instant
+      held.cseq = cseq
+      held.seenCseq = cseq
+      held.expires = after(now, granted)
+      held.unchecked = { at: now, granted, keptOpen }
+    }
+    this.#rest(row, record)
     return true
   }
 
@@ -121,85 +118,84 @@ export class EdgeTable {
    * The only contact of that registration was accepted, in a REGISTER of that shape. The next one of that shape is known,
    * where nothing else is to be listed in its answer.
    */
-  remember(
-    { aor, contacts }: Registration,
-    shape: KnownShape,
-    answer: Pick<Known, "behindContact"> & { readonly contactOf: (binding: Binding) => string },
-    now: Instant,
-  ): void {
+  remember({ aor, contacts, outbound }: Registration, shape: KnownShape, now: Instant): void {
+    const row = this.#find(aor)
     const requested = contacts === "all" || contacts.length !== 1 ? undefined : contacts[0]!
-    const held = requested && this.#records.get(aor)?.held.get(identityOf(requested.binding))
-    if (
-      held === undefined ||
-      held.record.soleVersion !== held.binding.version ||
-      !isCovered(held.binding, requested!, now)
-    )
-      return
-    if (held.known !== undefined) this.#known.delete(held.known)
-    const { behindContact, contactOf } = answer
-    const toTag = checksum(`${shape.a} ${shape.b}`)
+    if (row === NONE || requested === undefined) return
+    const record = this.#rows.read(row)
+    const [held, ...others] = record.held
+    const { binding } = held!
+    const isOnly = others.length === 0 && identityOf(requested.binding) === held!.identity
+    // The answer is made of their bytes.
+    const isPlain = isAscii(binding.contact + binding.parameters)
+    if (!isOnly || !isPlain || record.soleVersion !== binding.version) return
+    if (!isCovered(binding, requested, now)) return
+    const { granted, keptOpen } = requested
     const answered = { cseq: -1, nonceCount: 0, branch: 0, response: 0, at: now }
-    // The same texts that are kept anyway: those of this REGISTER would keep all of it.
-    const same = { ...requested!, binding: held.binding }
-    held.known = {
-      shape,
-      held,
-      aor,
-      callId: held.binding.callId,
-      requested: same,
-      contact: ownText(contactOf(held.binding)),
-      behindContact,
-      toTag,
-      answered,
-    }
-    this.#known.add(held.known)
+    const { flow, ...looks } = shape
+    held!.known = { shape: looks, granted, keptOpen, outbound, answered }
+    record.held = [{ ...held!, flow }]
+    this.#rest(row, record)
   }
 
   /** The registration that a REGISTER of that shape refreshes. */
   recall(a: number, b: number): Known | undefined {
-    return this.#known.recall(a, b)
-  }
-
-  /** Whether `refresh` would extend it by a REGISTER of its shape. */
-  isRefresh({ held, requested }: Known, cseq: number, now: Instant): boolean {
-    const follows = held.cseq < cseq && cseq <= held.seenCseq + 1
-    return (
-      follows &&
-      held.record.soleVersion === held.binding.version &&
-      held.binding.expires >= now + requested.granted
-    )
+    const index = this.#byShape
+    for (let slot = index.first(mixed(a)); slot >= 0; slot = index.next(slot)) {
+      const row = index.row(slot)
+      const place = this.#rows.first(row)
+      const { view } = this.#rows.rows
+      if (view.getInt32(place + HELD.shapeA) === a && view.getInt32(place + HELD.shapeB) === b)
+        return new Known(this.#rows, row)
+    }
+    return undefined
   }
 
   /** Does what `refresh` does. */
-  refreshAgain({ held, requested }: Known, cseq: number, now: Instant): void {
-    this.#extend(held, requested, cseq, now)
+  refreshAgain({ row }: Known, cseq: number, now: Instant): void {
+    const rows = this.#rows
+    const checkedAt = rows.checkedAt(row)
+    const place = rows.first(row)
+    const { view } = rows.rows
+    const flags = view.getUint8(place + HELD.flags)
+    const granted = view.getUint32(place + HELD.granted)
+    view.setUint32(place + HELD.cseq, cseq)
+    view.setUint32(place + HELD.seenCseq, cseq)
+    view.setFloat64(place + HELD.expires, now + granted)
+    view.setFloat64(place + HELD.uncheckedAt, now)
+    view.setUint32(place + HELD.uncheckedGranted, granted)
+    const keptOpen = flags & FLAG.knownKeptOpen ? FLAG.uncheckedKeptOpen : 0
+    view.setUint8(place + HELD.flags, (flags & ~FLAG.uncheckedKeptOpen) | FLAG.unchecked | keptOpen)
+    this.#bringForward(
+      row,
+      earliest(after(now, granted as Duration), view.getFloat64(place + HELD.keepOpenAt) as Instant),
+    )
+    if (flags & FLAG.unchecked) return
+    const checkAt = Math.max(now, after(checkedAt, CHECK_EVERY)) as Instant
+    rows.setCheckAt(row, checkAt)
+    this.#bringForward(row, checkAt)
   }
 
   /** No shape is known any more. */
   forgetShapes(): void {
-    for (const { held } of this.#known.all()) held.known = undefined
-    this.#known.clear()
-  }
-
-  #extend(held: Held, requested: RequestedContact, cseq: number, now: Instant): void {
-    const { record } = held
-    if (held.unchecked === undefined)
-      this.#checks.set(record, Math.max(now, after(record.checkedAt, CHECK_EVERY)) as Instant)
-    held.cseq = cseq
-    held.seenCseq = cseq
-    held.expires = after(now, requested.granted)
-    held.unchecked = { requested, at: now }
-    this.#schedule(held)
+    for (const row of this.#rows.rows.all()) {
+      const place = this.#rows.first(row)
+      const { view } = this.#rows.rows
+      const flags = view.getUint8(place + HELD.flags)
+      if ((flags & FLAG.known) === 0) continue
+      this.#byShape.delete(mixed(view.getInt32(place + HELD.shapeA)), row)
+      view.setUint8(place + HELD.flags, flags & ~FLAG.known)
+    }
   }
 
   /** What the record says, with what only we know: the CSeq of refreshes that were not written. */
   enrich(aor: string, entries: readonly EdgeBindings[]): readonly EdgeBindings[] {
-    const held = this.#records.get(aor)?.held
-    if (held === undefined) return entries
+    const record = this.#read(aor)
+    if (record === undefined) return entries
     return entries.map((entry) => {
       if (entry.edge !== this.#self) return entry
       const bindings = entry.bindings.map((binding) => {
-        const known = held.get(identityOf(binding))
+        const known = heldAs(record, identityOf(binding))
         const isSame = known?.binding.version === binding.version
         return isSame && known.cseq > binding.cseq ? { ...binding, cseq: known.cseq } : binding
       })
@@ -215,53 +211,29 @@ export class EdgeTable {
     flow: Flow,
     now: Instant,
   ): void {
-    const record = this.#records.get(aor) ?? {
-      aor,
-      entries,
-      soleVersion: 0,
-      checkedAt: now,
-      held: new Few<string, Held>(),
-    }
-    record.entries = entries
-    record.soleVersion = soleVersionOf(mergeBindings(entries, now), this.#self)
-    record.checkedAt = now
-    this.#records.set(aor, record)
-    const own = new Set(
-      (entries.find(({ edge }) => edge === this.#self)?.bindings ?? []).map(({ version }) => version),
-    )
-    for (const held of record.held.values()) if (!own.has(held.binding.version)) this.#drop(record, held)
-    for (const { binding, requested } of bound) {
-      const identity = identityOf(binding)
-      const old = record.held.get(identity)
-      if (old) this.#drop(record, old)
-      const expires = after(now, requested.granted)
+    const row = this.#find(aor)
+    const before = row === NONE ? [] : this.#rows.read(row).held
+    const checkAt = row === NONE ? NEVER : this.#rows.checkAt(row)
+    const own = entries.find(({ edge }) => edge === this.#self)?.bindings ?? []
+    const fresh = bound.map(({ binding, requested }): Held => {
       const keepOpenAt = requested.keptOpen ? after(now, KEEP_OPEN_EVERY) : NEVER
       const { cseq } = binding
-      const held: Held = {
-        aor,
-        identity,
-        binding,
-        expires,
-        dueAt: NEVER,
-        cseq,
-        seenCseq: cseq,
-        flow,
-        keepOpenAt,
-        unchecked: undefined,
-        record,
-        known: undefined,
+      const rest = { unchecked: undefined, known: undefined }
+      return {
+        ...{ aor, identity: identityOf(binding), binding, flow, keepOpenAt, ...rest },
+        ...{ expires: after(now, requested.granted), cseq, seenCseq: cseq },
       }
-      record.held.set(identity, held)
-      if (binding.flow !== undefined && flow.connection !== undefined) this.#index(flow.connection).add(held)
-      this.#schedule(held)
-    }
-    this.#tidy(record)
+    })
+    const kept = before.filter(
+      (held) => isAmong(own, held) && !fresh.some(({ identity }) => identity === held.identity),
+    )
+    const soleVersion = soleVersionOf(mergeBindings(entries, now), this.#self)
+    this.#rest(row, { aor, entries, soleVersion, checkedAt: now, checkAt, held: [...kept, ...fresh] })
   }
 
   /** Whether something was answered from memory since the record was read. */
   isUnchecked(aor: string): boolean {
-    for (const { unchecked } of this.#records.get(aor)?.held.values() ?? []) if (unchecked) return true
-    return false
+    return this.#read(aor)?.held.some(({ unchecked }) => unchecked !== undefined) === true
   }
 
   /**
@@ -269,132 +241,154 @@ export class EdgeTable {
    * phone has refreshed since it was removed, so that our 200 has to be made true.
    */
   check(aor: string, entries: readonly EdgeBindings[], now: Instant): readonly Overlooked[] {
-    const record = this.#records.get(aor)
-    if (record === undefined) return []
-    this.#checks.delete(record)
-    record.entries = entries
-    record.checkedAt = now
+    const row = this.#find(aor)
+    if (row === NONE) return []
+    const { held: before } = this.#rows.read(row)
     const counting = mergeBindings(entries, now)
-    record.soleVersion = soleVersionOf(counting, this.#self)
+    const soleVersion = soleVersionOf(counting, this.#self)
     const standing = counting.filter(({ edge }) => edge === this.#self)
     const overlooked: Overlooked[] = []
-    for (const held of record.held.values()) {
-      const { unchecked, binding, flow } = held
-      held.unchecked = undefined
-      if (standing.some(({ version }) => version === binding.version)) continue
-      this.#drop(record, held)
-      if (unchecked && latestWord(entries, held.identity) <= unchecked.at)
-        overlooked.push({ registration: registrationOf(held, unchecked.requested), flow })
+    const held: Held[] = []
+    for (const each of before) {
+      const { unchecked, flow } = each
+      if (isAmong(standing, each)) held.push({ ...each, unchecked: undefined })
+      else if (unchecked && latestWord(entries, each.identity) <= unchecked.at)
+        overlooked.push({ registration: registrationOf(each, unchecked), flow })
     }
-    this.#tidy(record)
+    this.#rest(row, { aor, entries, soleVersion, checkedAt: now, checkAt: NEVER, held })
     return overlooked
   }
 
   /** The record could not be read. */
   postponeCheck(aor: string, now: Instant): void {
-    const record = this.#records.get(aor)
-    if (record) this.#checks.set(record, after(now, CHECK_EVERY))
+    const row = this.#find(aor)
+    if (row === NONE) return
+    const checkAt = after(now, CHECK_EVERY)
+    this.#rows.setCheckAt(row, checkAt)
+    this.#bringForward(row, checkAt)
   }
 
   /** Whatever is held of this AOR is not any more. */
   forget(aor: string): readonly EdgeRegistration[] {
-    const record = this.#records.get(aor)
-    if (record === undefined) return []
-    const all = record.held.values()
-    for (const held of all) this.#drop(record, held)
-    this.#tidy(record)
-    return all
+    const row = this.#find(aor)
+    if (row === NONE) return []
+    const record = this.#rows.read(row)
+    this.#rest(row, { ...record, held: [] })
+    return record.held
   }
 
   /** All current bindings as last read: ours to the second, others as their record says. */
   list(aor: string, now: Instant): readonly EffectiveBinding[] {
-    return this.exact(aor, mergeBindings(this.#records.get(aor)?.entries ?? [], now))
+    return this.exact(aor, mergeBindings(this.#read(aor)?.entries ?? [], now))
   }
 
   /** With the time at which each really ends, where this node knows. */
   exact(aor: string, bindings: readonly EffectiveBinding[]): readonly EffectiveBinding[] {
-    const held = this.#records.get(aor)?.held
+    const record = this.#read(aor)
     return bindings.map((binding) => {
-      const known = binding.edge === this.#self ? held?.get(identityOf(binding)) : undefined
+      const isOurs = record !== undefined && binding.edge === this.#self
+      const known = isOurs ? heldAs(record, identityOf(binding)) : undefined
       return known?.binding.version === binding.version ? { ...binding, expires: known.expires } : binding
     })
   }
 
   /** Its phones get a moment to come back; then they are gone. */
   flowClosed(connection: number, now: Instant): void {
-    for (const held of this.#byConnection.get(connection) ?? []) {
-      held.expires = earliest(held.expires, after(now, GRACE))
-      this.#schedule(held)
+    for (const row of [...(this.#byConnection.get(connection) ?? [])]) {
+      const record = this.#rows.read(row)
+      for (const held of record.held)
+        if (held.flow.connection === connection && held.binding.flow !== undefined)
+          held.expires = earliest(held.expires, after(now, GRACE))
+      this.#rest(row, record)
     }
     this.#byConnection.delete(connection)
   }
 
   /** What is due, one by one; undefined where nothing is any more. */
   takeDue(now: Instant): Due | undefined {
-    const unchecked = this.#checks.takeDue(now)
-    if (unchecked !== undefined) return { kind: "check", aor: unchecked.aor }
-    const held = this.#takeDueHeld(now)
+    for (;;) {
+      const row = this.#deadlines.takeDue(now)
+      if (row === undefined) return undefined
+      const record = this.#rows.read(row)
+      const due = this.#takeDueOf(record, now)
+      this.#rest(row, record)
+      if (due !== undefined) return due
+    }
+  }
+
+  #takeDueOf(record: EdgeRecord, now: Instant): Due | undefined {
+    const { aor, checkAt } = record
+    if (checkAt <= now) {
+      record.checkAt = NEVER
+      return { kind: "check", aor }
+    }
+    const held = record.held.find(({ expires, keepOpenAt }) => earliest(expires, keepOpenAt) <= now)
     if (held === undefined) return undefined
     if (held.expires > now) {
       held.keepOpenAt = after(now, KEEP_OPEN_EVERY)
-      this.#schedule(held)
       return { kind: "keep-open", flow: held.flow }
     }
-    const record = this.#records.get(held.aor)
-    if (record) {
-      this.#drop(record, held)
-      this.#tidy(record)
-    }
+    record.held = record.held.filter((each) => each !== held)
     return { kind: "ended", registration: held }
   }
 
-  /** Of those whose time has come to be looked at, the next one of which something is due; refreshed ones wait anew. */
-  #takeDueHeld(now: Instant): Held | undefined {
-    for (;;) {
-      const held = this.#deadlines.takeDue(now)
-      if (held === undefined) return undefined
-      held.dueAt = NEVER
-      if (earliest(held.expires, held.keepOpenAt) <= now) return held
-      this.#schedule(held)
+  #find(aor: string): number {
+    const index = this.#byAor
+    for (let slot = index.first(hashOf(aor)); slot >= 0; slot = index.next(slot))
+      if (this.#rows.isOf(index.row(slot), aor)) return index.row(slot)
+    return NONE
+  }
+
+  #read(aor: string): EdgeRecord | undefined {
+    const row = this.#find(aor)
+    return row === NONE ? undefined : this.#rows.read(row)
+  }
+
+  #bringForward(row: number, due: Instant): void {
+    if (due < this.#deadlines.of(row)) this.#deadlines.set(row, due)
+  }
+
+  /** Lets a record be bytes again; one without registrations is no more. `before`: the row where it was. */
+  #rest(before: number, record: EdgeRecord): void {
+    const { aor, held } = record
+    if (before !== NONE) this.#unlink(before)
+    if (held.length === 0) {
+      if (before === NONE) return
+      this.#byAor.delete(hashOf(aor), before)
+      this.#deadlines.delete(before)
+      this.#rows.rows.delete(before)
+      return
+    }
+    // Of several registrations none is refreshed by its looks alone.
+    if (held.length > 1) for (const each of held) each.known = undefined
+    const row = before === NONE ? this.#rows.add(record) : before
+    if (before === NONE) this.#byAor.add(hashOf(aor), row)
+    else this.#rows.replace(row, record)
+    this.#link(row, record)
+    this.#deadlines.set(row, dueAt(record))
+  }
+
+  #link(row: number, { held }: EdgeRecord): void {
+    this.#size += held.length
+    for (const { known, flow, binding } of held) {
+      if (known !== undefined) this.#byShape.add(mixed(known.shape.a), row)
+      if (binding.flow === undefined || flow.connection === undefined) continue
+      const rows = this.#byConnection.get(flow.connection)
+      if (rows === undefined) this.#byConnection.set(flow.connection, new Set([row]))
+      else rows.add(row)
     }
   }
 
-  #tidy(record: Record): void {
-    if (record.held.size > 0) return
-    this.#checks.delete(record)
-    this.#records.delete(record.aor)
-  }
-
-  /** Not for what only comes later than it was to: it is looked at in between, which costs less than a heap at each refresh. */
-  #schedule(held: Held): void {
-    const due = earliest(held.expires, held.keepOpenAt)
-    if (due >= held.dueAt && held.dueAt !== NEVER) return
-    held.dueAt = due
-    this.#deadlines.set(held, due)
-  }
-
-  #drop(record: Record, held: Held): void {
-    record.held.delete(held.identity)
-    this.#deadlines.delete(held)
-    if (held.known !== undefined) this.#known.delete(held.known)
-    held.known = undefined
-    const { connection } = held.flow
-    const siblings = connection === undefined ? undefined : this.#byConnection.get(connection)
-    siblings?.delete(held)
-    if (siblings?.size === 0 && connection !== undefined) this.#byConnection.delete(connection)
-  }
-
-  #index(connection: number): Set<Held> {
-    const known = this.#byConnection.get(connection)
-    if (known) return known
-    const fresh = new Set<Held>()
-    this.#byConnection.set(connection, fresh)
-    return fresh
+  #unlink(row: number): void {
+    const { held } = this.#rows.read(row)
+    this.#size -= held.length
+    for (const { known, flow } of held) {
+      if (known !== undefined) this.#byShape.delete(mixed(known.shape.a), row)
+      const rows = flow.connection === undefined ? undefined : this.#byConnection.get(flow.connection)
+      rows?.delete(row)
+      if (rows?.size === 0) this.#byConnection.delete(flow.connection!)
+    }
   }
 }
 
-function registrationOf({ aor, binding, cseq }: Held, requested: RequestedContact): Registration {
-  const renewed = { ...requested, binding: { ...requested.binding, cseq } }
-  const { callId, path } = binding
-  return { aor, callId, cseq, path, contacts: [renewed], outbound: false }
-}
+const hashOf = (aor: string): number => mixed(hashOfText(aor))

@@ -14,8 +14,9 @@ import { refuse, unavailable } from "../refusal.ts"
 import type { SipEffect } from "../sip-server-interface.ts"
 import type { Binding, BindingEntry, EdgeBindings } from "../stores.ts"
 import { type EffectiveBinding, mergeBindings } from "./bindings.ts"
+import type { KnownShape } from "./edge-record.ts"
 import { EdgeTable, type Overlooked } from "./edge-table.ts"
-import type { Known, KnownShape } from "./known-registrations.ts"
+import type { Known } from "./known.ts"
 import { type RegistrarRules, type Registration, readRegistration } from "./register-request.ts"
 import { planRegistration, planRemoval } from "./registration.ts"
 
@@ -107,7 +108,7 @@ export class Registrar {
 
   /** Whether a REGISTER of that shape would be answered from memory. */
   isRefresh(known: Known, cseq: number, now: Instant): boolean {
-    return !this.#queues.has(known.aor) && this.#table.isRefresh(known, cseq, now)
+    return !this.#queues.has(known.aor) && known.isRefresh(cseq, now)
   }
 
   /** Carries that out. */
@@ -121,11 +122,13 @@ export class Registrar {
   }
 
   #remember(registration: Registration, shape: KnownShape | undefined, now: Instant): void {
-    if (shape === undefined) return
-    const { path, outbound } = registration
-    const isUsual = path.length === 0 && !outbound
-    const behindContact = isUsual ? USUAL_BEHIND_CONTACT : behindContacts(path, outbound)
-    this.#table.remember(registration, shape, { contactOf: contactLine, behindContact }, now)
+    if (shape !== undefined) this.#table.remember(registration, shape, now)
+  }
+
+  /** Of the answer to a REGISTER of that shape, from behind the seconds of its Contact to the time of Date. */
+  behindContact(known: Known): Piece {
+    if (known.hasPath) return behindContacts(known.path, known.outbound)
+    return known.outbound ? OUTBOUND_BEHIND_CONTACT : USUAL_BEHIND_CONTACT
   }
 
   /**
@@ -331,19 +334,18 @@ const behindContacts = (path: readonly string[], outbound: boolean): Piece => {
   return new Piece(`${fields.join("")}\r\nDate: `)
 }
 const USUAL_BEHIND_CONTACT = behindContacts([], false)
+const OUTBOUND_BEHIND_CONTACT = behindContacts([], true)
 
 function contactField(binding: EffectiveBinding, now: Instant): HeaderField {
   const left = Math.max(0, Math.ceil((binding.expires - now) / 1_000))
   return { name: "Contact", value: `${contactText(binding)}${left}` }
 }
 
-/** All of it but the seconds. */
+/** All of it but the seconds. Known requests are answered with the same: `Known.writeContact`. */
 function contactText({ contact, parameters, q }: Binding): string {
   const preference = q === 1_000 ? "" : `;q=${q / 1_000}`
   return `<${contact}>${parameters}${preference};expires=`
 }
-
-const contactLine = (binding: Binding): string => `Contact: ${contactText(binding)}`
 
 function replaceEntry(
   entries: readonly EdgeBindings[],

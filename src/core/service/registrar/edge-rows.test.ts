@@ -1,0 +1,123 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import fc from "fast-check"
+import { type Duration, type Instant, NEVER } from "../../kit/time.ts"
+import type { Binding, EdgeBindings } from "../stores.ts"
+import { identityOf } from "./bindings.ts"
+import type { EdgeRecord, Held } from "./edge-record.ts"
+import { EdgeRows } from "./edge-rows.ts"
+
+const SELF = "11".repeat(16)
+const OTHER = "22".repeat(16)
+const transport = fc.constantFrom(...(["UDP", "TCP", "TLS", "WS", "WSS"] as const))
+const time = fc.integer({ min: 1, max: 2 ** 52 })
+const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+const i32 = fc.integer()
+const text = fc.oneof(fc.string({ maxLength: 30 }), fc.constant("sip:ä@[2001:db8::1]:5062;ob"))
+
+const binding: fc.Arbitrary<Binding> = fc.record({
+  contact: text,
+  parameters: text,
+  q: fc.nat(1_000),
+  path: fc.array(text, { maxLength: 3 }),
+  callId: text,
+  cseq: u32,
+  instance: fc.option(text, { nil: undefined }),
+  regId: fc.option(fc.integer({ min: 1, max: 2 ** 31 - 1 }), { nil: undefined }),
+  transport,
+  source: text,
+  flow: fc.option(text, { nil: undefined }),
+  expires: time,
+  version: time,
+})
+
+const entry = (edge: string): fc.Arbitrary<EdgeBindings> =>
+  fc.record({
+    edge: fc.constant(edge),
+    clearedBefore: fc.oneof(fc.constant(0), time),
+    bindings: fc.uniqueArray(binding, { minLength: 1, maxLength: 4, selector: identityOf }),
+    tombstones: fc.array(fc.record({ identity: text, version: time, expires: time }), { maxLength: 2 }),
+  })
+
+const instant = time.map((at) => at as Instant)
+const duration = u32.map((span) => span as Duration)
+const answered = fc.record({
+  cseq: i32,
+  nonceCount: u32,
+  branch: i32,
+  response: i32,
+  at: instant,
+})
+const shape = fc.record({
+  a: i32,
+  b: i32,
+  credentialsA: i32,
+  credentialsB: i32,
+  ha2: fc.constantFrom("00112233445566778899aabbccddeeff", "ff".repeat(16)),
+})
+const known = fc.record({
+  shape,
+  granted: duration,
+  keptOpen: fc.boolean(),
+  outbound: fc.boolean(),
+  answered,
+})
+const flow = fc.record({
+  transport,
+  local: fc.record({ host: fc.constantFrom("192.0.2.9", "::1"), port: fc.nat(65_535) }),
+  remote: fc.record({ host: fc.constantFrom("192.0.2.1", "2001:db8::7"), port: fc.nat(65_535) }),
+  connection: fc.option(fc.nat(2 ** 40), { nil: undefined }),
+  node: fc.option(fc.constant(OTHER), { nil: undefined }),
+})
+const more = fc.record({
+  expires: instant,
+  cseq: u32,
+  seenCseq: u32,
+  flow,
+  keepOpenAt: fc.oneof(fc.constant(NEVER), instant),
+  unchecked: fc.option(fc.record({ at: instant, granted: duration, keptOpen: fc.boolean() }), {
+    nil: undefined,
+  }),
+  known: fc.option(known, { nil: undefined }),
+})
+
+const record: fc.Arbitrary<EdgeRecord> = fc
+  .record({
+    aor: fc.constantFrom("alice@example.org", "böb@example.org"),
+    others: fc.option(entry(OTHER), { nil: undefined }),
+    own: entry(SELF),
+    registrations: fc.array(more, { minLength: 1, maxLength: 4 }),
+    checkedAt: instant,
+    checkAt: fc.oneof(fc.constant(NEVER), instant),
+    isSole: fc.boolean(),
+  })
+  .map(({ aor, others, own, registrations, checkedAt, checkAt, isSole }) => {
+    const held: Held[] = own.bindings
+      .slice(0, registrations.length)
+      .map((each, index) => ({ aor, identity: identityOf(each), binding: each, ...registrations[index]! }))
+    const entries = others === undefined ? [own] : [others, own]
+    const soleVersion = isSole ? own.bindings[0]!.version : 0
+    // Plain objects, which those of the generators are not all.
+    return structuredClone({ aor, entries, soleVersion, checkedAt, checkAt, held })
+  })
+
+test("what rests as bytes is read as it was, and known by its AOR and its flow", () => {
+  const rows = new EdgeRows(SELF)
+  fc.assert(
+    fc.property(record, record, (first, second) => {
+      const row = rows.add(first)
+      assert.deepEqual(rows.read(row), first)
+      rows.replace(row, second)
+      assert.deepEqual(rows.read(row), second)
+      const { aor, held } = second
+      assert.equal(rows.aor(row), aor)
+      assert.ok(rows.isOf(row, aor))
+      for (const other of ["alice@example.com", `${aor}x`, ""]) assert.ok(!rows.isOf(row, other))
+      const { flow } = held[0]!
+      assert.ok(rows.isFrom(row, { ...flow, local: { ...flow.local } }))
+      assert.ok(!rows.isFrom(row, { ...flow, connection: 2 ** 41 }))
+      assert.ok(!rows.isFrom(row, { ...flow, remote: { ...flow.remote, host: "192.0.2.2" } }))
+      assert.ok(!rows.isFrom(row, { ...flow, local: { ...flow.local, host: "192.0.2.8" } }))
+    }),
+  )
+})

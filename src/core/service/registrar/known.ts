@@ -1,0 +1,137 @@
+import { sevenDigits } from "../../kit/base36.ts"
+import { toHex } from "../../kit/hex.ts"
+import { mixed } from "../../kit/row-index.ts"
+import type { Duration, Instant } from "../../kit/time.ts"
+import type { Flow } from "../../sip/transport.ts"
+import { FLAG, HELD } from "./edge-fields.ts"
+import type { Answered } from "./edge-record.ts"
+import type { EdgeRows } from "./edge-rows.ts"
+
+/** What writes the answer. */
+export interface ContactWriter {
+  text(text: string): void
+  /** A part of some memory. */
+  bytes(memory: Uint8Array, start: number, end: number): void
+}
+
+/**
+ * A registration that is refreshed by a REGISTER of a known shape, and what is answered: a look at where it is kept, good
+ * until something else than itself changes there.
+ */
+export class Known {
+  readonly row: number
+  readonly #rows: EdgeRows
+  #aor: string | undefined
+
+  constructor(rows: EdgeRows, row: number) {
+    this.#rows = rows
+    this.row = row
+  }
+
+  /** Also the name of the user, who may register nobody else. */
+  get aor(): string {
+    this.#aor ??= this.#rows.aor(this.row)
+    return this.#aor
+  }
+
+  isFrom(flow: Flow): boolean {
+    return this.#rows.isFrom(this.row, flow)
+  }
+
+  /** Whether a REGISTER of its shape changes nothing but the time at which it ends. */
+  isRefresh(cseq: number, now: Instant): boolean {
+    const place = this.#place()
+    const { view } = this.#rows.rows
+    return (
+      view.getUint32(place + HELD.cseq) < cseq &&
+      cseq <= view.getUint32(place + HELD.seenCseq) + 1 &&
+      (view.getUint8(place + HELD.flags) & FLAG.sole) !== 0 &&
+      view.getFloat64(place + HELD.promised) >= now + view.getUint32(place + HELD.granted)
+    )
+  }
+
+  /** A REGISTER of its shape was seen: see `EdgeTable.notice`. */
+  notice(cseq: number): void {
+    const place = this.#place()
+    const { view } = this.#rows.rows
+    if (view.getUint32(place + HELD.seenCseq) + 1 === cseq) view.setUint32(place + HELD.seenCseq, cseq)
+  }
+
+  hasCredentials(a: number, b: number): boolean {
+    const place = this.#place()
+    const { view } = this.#rows.rows
+    return view.getInt32(place + HELD.credentialsA) === a && view.getInt32(place + HELD.credentialsB) === b
+  }
+
+  /** Of its method and digest-uri. RFC 7616 §3.4.3. */
+  get ha2(): string {
+    const start = this.#place() + HELD.ha2
+    return toHex(this.#rows.rows.memory.subarray(start, start + HELD.granted - HELD.ha2))
+  }
+
+  get granted(): Duration {
+    return this.#rows.rows.view.getUint32(this.#place() + HELD.granted) as Duration
+  }
+
+  /** Whether the answer has to say that RFC 5626 applies. */
+  get outbound(): boolean {
+    return (this.#rows.rows.view.getUint8(this.#place() + HELD.flags) & FLAG.outbound) !== 0
+  }
+
+  /** Those of its binding. RFC 3327. */
+  get path(): readonly string[] {
+    return this.#rows.read(this.row).held[0]!.binding.path
+  }
+
+  get hasPath(): boolean {
+    return (this.#rows.rows.view.getUint8(this.#place() + HELD.flags) & FLAG.path) !== 0
+  }
+
+  get toTag(): string {
+    const place = this.#place()
+    const { view } = this.#rows.rows
+    return sevenDigits(mixed(view.getInt32(place + HELD.shapeA) ^ view.getInt32(place + HELD.shapeB)) >>> 0)
+  }
+
+  /** When the last REGISTER was answered without a transaction. */
+  get answeredAt(): Instant {
+    return this.#rows.rows.view.getFloat64(this.#place() + HELD.answeredAt) as Instant
+  }
+
+  /** Whether that was this one. */
+  isAnswered({ cseq, nonceCount, branch, response }: Omit<Answered, "at">): boolean {
+    const place = this.#place()
+    const { view } = this.#rows.rows
+    return (
+      view.getInt32(place + HELD.answeredCseq) === cseq &&
+      view.getUint32(place + HELD.nonceCount) === nonceCount &&
+      view.getInt32(place + HELD.branch) === branch &&
+      view.getInt32(place + HELD.response) === response
+    )
+  }
+
+  setAnswered({ cseq, nonceCount, branch, response, at }: Answered): void {
+    const place = this.#place()
+    const { view } = this.#rows.rows
+    view.setInt32(place + HELD.answeredCseq, cseq)
+    view.setUint32(place + HELD.nonceCount, nonceCount)
+    view.setInt32(place + HELD.branch, branch)
+    view.setInt32(place + HELD.response, response)
+    view.setFloat64(place + HELD.answeredAt, at)
+  }
+
+  /** `<URI>` and the parameters of its Contact. */
+  writeContact(writer: ContactWriter): void {
+    const { start, end, parametersStart, parametersEnd, q } = this.#rows.contact(this.row)
+    const { memory } = this.#rows.rows
+    writer.text("<")
+    writer.bytes(memory, start, end)
+    writer.text(">")
+    writer.bytes(memory, parametersStart, parametersEnd)
+    if (q !== 1_000) writer.text(`;q=${q / 1_000}`)
+  }
+
+  #place(): number {
+    return this.#rows.first(this.row)
+  }
+}
