@@ -1,3 +1,4 @@
+import { toLatin1 } from "../kit/bytes.ts"
 import { isIn, PARAMETER_VALUE, TOKEN } from "../sip/characters.ts"
 import { Headers, NO_BODY, type SipResponse } from "../sip/message.ts"
 import { FIELD_NUMBER, FIELD_STRIDE, MessageScan, NAME_START, VALUE_END, VALUE_START } from "../sip/scan.ts"
@@ -23,6 +24,7 @@ const REPEATED = [FROM, CALL_ID, CSEQ]
 
 /** Longer ones are rare. */
 const MOST_BYTES = 4_096
+const MOST_LETTERS = 256
 
 const SPACE = 32
 const SEMICOLON = 59
@@ -164,11 +166,12 @@ function bytesOf(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0))
 }
 
-/** Short and of ASCII alone. */
+/** Short and of ASCII alone. In one piece: it is looked up in maps. */
 function textOf(bytes: Uint8Array, start: number, end: number): string {
-  let text = ""
-  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at]!)
-  return text
+  if (end - start > MOST_LETTERS) return toLatin1(bytes.subarray(start, end))
+  const codes = new Array<number>(end - start)
+  for (let at = start; at < end; at++) codes[at - start] = bytes[at]!
+  return String.fromCharCode.apply(undefined, codes)
 }
 
 function startsWith(bytes: Uint8Array, start: number, text: Uint8Array): boolean {

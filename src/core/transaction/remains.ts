@@ -150,8 +150,9 @@ export class Remains {
   /** Lets go of all that is over. */
   expire(now: Instant): void {
     while (this.#isFirstOver(now)) this.#shift()
-    const room = this.#mask + 1
-    if (room > FIRST_ROOM && (this.#come - this.#gone) * SPARSE < room) this.#resize(room / 2)
+    let room = this.#mask + 1
+    while (room > FIRST_ROOM && (this.#come - this.#gone) * SPARSE < room) room /= 2
+    if (room <= this.#mask) this.#resize(room)
     if (this.#come > this.#gone) return
     this.#spare.length = 0
   }
