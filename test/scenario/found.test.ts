@@ -93,6 +93,37 @@ const FOUND: readonly (Story & { readonly title: string })[] = [
       { do: "write", who: 0, name: "n3", text: "w30" },
     ],
   },
+  {
+    title: "what a full disk did not forget is forgotten once the disk has room",
+    seed: 70045,
+    peers: 14,
+    fullMeshLimit: 4,
+    steps: [
+      { do: "write", who: 40, name: "n0" },
+      { do: "write", who: 7, name: "n2" },
+      { do: "full-disk", who: 44, seconds: 5 },
+      { do: "wait", seconds: 2.9 },
+      { do: "wait", seconds: 1.5 },
+      { do: "full-disk", who: 56, seconds: 2 },
+      { do: "wait", seconds: 21 },
+    ],
+  },
+  {
+    title:
+      "what a node that was cut off from all others was told, and took with it when it left, is not looked for",
+    level: "nodes",
+    seed: 70176,
+    peers: 4,
+    fullMeshLimit: 256,
+    steps: [
+      { do: "part", every: 4, seconds: 17, flaps: 1 },
+      { do: "join" },
+      { do: "leave", who: 4 },
+      { do: "write", who: 32, name: "n0", text: "w19" },
+      { do: "wait", seconds: 2.2 },
+      { do: "leave", who: 44 },
+    ],
+  },
   ...[4, 256].map((fullMeshLimit) => ({
     title: `a removal that a dead peer has missed stays a removal when it comes back, limit ${fullMeshLimit}`,
     seed: 1,

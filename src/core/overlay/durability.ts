@@ -6,6 +6,8 @@ import type { OverlayEffect, Ticket } from "./interface.ts"
 /** How a persist ended: undefined is success. */
 export type Persisted = (failure: string | undefined) => void
 
+type Deletion = Extract<StorageChange, { kind: "delete" }>
+
 /** How soon what the disk did not take is offered again. */
 const AGAIN = seconds(1)
 /** Records offered again in one go. */
@@ -21,16 +23,18 @@ export interface DurabilityParts {
 
 /**
  * What is on its way to the disk. What the disk did not take stays in memory, so it is offered again, as it is then,
- * until it is taken: otherwise a record would seem complete that a power cut takes away.
+ * until it is taken: otherwise a record would seem complete that a power cut takes away. So is what the disk did not forget:
+ * after a restart it might come back when everybody else has long forgotten that it was removed.
  */
 export class Durability {
   readonly #parts: DurabilityParts
   readonly #underWay = new Map<
     Ticket,
-    { readonly resources: readonly ResourceId[]; readonly done: Persisted }
+    { readonly changes: readonly StorageChange[]; readonly done: Persisted }
   >()
   readonly #barriers: { readonly before: Ticket; readonly done: Persisted }[] = []
-  readonly #unwritten = new Set<ResourceId>()
+  /** By record, what of it is still on the disk that should not be, by place. */
+  readonly #unwritten = new Map<ResourceId, Map<string, Deletion>>()
   #isPlanned = false
   #tickets = 0
 
@@ -46,8 +50,7 @@ export class Durability {
   persist(changes: readonly StorageChange[], done: Persisted): void {
     if (changes.length === 0) return done(undefined)
     const ticket = this.#tickets++
-    const resources = changes.flatMap((change) => ("resource" in change ? [change.resource] : []))
-    this.#underWay.set(ticket, { resources, done })
+    this.#underWay.set(ticket, { changes, done })
     this.#parts.emit({ kind: "persist", ticket, changes })
   }
 
@@ -58,11 +61,11 @@ export class Durability {
   }
 
   ended(ticket: Ticket, failure: string | undefined): void {
-    const { resources = [], done } = this.#underWay.get(ticket) ?? {}
+    const { changes = [], done } = this.#underWay.get(ticket) ?? {}
     this.#underWay.delete(ticket)
     if (failure !== undefined) {
       this.#parts.failed(failure)
-      for (const resource of resources) this.#unwritten.add(resource)
+      for (const change of changes) this.#offerLater(change)
       this.#plan()
     }
     done?.(failure)
@@ -85,10 +88,26 @@ export class Durability {
     })
   }
 
+  #offerLater(change: StorageChange): void {
+    if (!("resource" in change)) return
+    const deletions = this.#unwritten.get(change.resource) ?? new Map<string, Deletion>()
+    if (change.kind === "delete") deletions.set(placeOf(change), change)
+    this.#unwritten.set(change.resource, deletions)
+  }
+
   #offerAgain(): void {
-    const resources = [...this.#unwritten].slice(0, AT_A_TIME)
-    for (const resource of resources) this.#unwritten.delete(resource)
+    const again = [...this.#unwritten].slice(0, AT_A_TIME)
+    for (const [resource] of again) this.#unwritten.delete(resource)
+    const held = this.#parts.held(again.map(([resource]) => resource))
+    // What has come again meanwhile stays.
+    const kept = new Set(held.flatMap((change) => (change.kind === "put" ? [placeOf(change)] : [])))
+    const gone = again.flatMap(([, deletions]) =>
+      [...deletions.values()].filter((change) => !kept.has(placeOf(change))),
+    )
     // Until it is taken nothing counts as durable, and so it does, being under way.
-    this.persist(this.#parts.held(resources), () => this.#plan())
+    this.persist([...gone, ...held], () => this.#plan())
   }
 }
+
+const placeOf = ({ resource, kindId, slot }: Pick<Deletion, "resource" | "kindId" | "slot">): string =>
+  `${resource} ${kindId} ${slot}`

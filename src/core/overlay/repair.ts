@@ -216,7 +216,7 @@ export class Repair {
   #letGo(resource: ResourceId): void {
     const changes = this.#fabric.storage.drop(resource)
     this.#records.forget(resource)
-    // Whether or not the disk has forgotten it: at worst it is offered to its holders after a restart.
+    // Whether or not the disk has forgotten it yet: at worst it is offered to its holders after a restart.
     this.#fabric.persist(changes, () => undefined)
   }
 

@@ -102,7 +102,12 @@ class NodePlay {
     if (host === undefined || this.world.alive.length <= 3) return
     // It may take its time; meanwhile nothing else happens to it, since it is no longer one of the cast.
     this.#leaving.add(host)
-    host.command({ kind: "drain" }, () => host.crash("reset"))
+    const isAlone = host.node.status(this.world.now).nodes.length === 1
+    host.command({ kind: "drain" }, () => {
+      host.crash("reset")
+      // Cut off from all others, it had nobody to hand over to what it alone was told.
+      if (isAlone) this.#mourn()
+    })
   }
 
   /** Adds a user, or removes one. */
