@@ -114,6 +114,7 @@ function show(workload: Workload, results: ReadonlyMap<RivalName, readonly Round
 async function showMemory(users: number): Promise<void> {
   console.log(`\nmemory for a registration, ${users} of them\n\n| | bytes |\n|---|---|`)
   for (const name of ["kamailio -x fm", "carillon"] as const) {
+    if (wanted?.includes(name) === false) continue
     const rival = await start(name, { users, digest: true })
     try {
       const ask: Ask = { workload: "register-digest", digest: true, outstanding: 64, users }

@@ -57,6 +57,7 @@ class Server implements SipServer, Desk {
   readonly #questions: Questions
   readonly #authentication: Authentication
   readonly #registrar: Registrar
+  readonly #subscribers: Subscribers
   readonly #router: Router
   readonly #proxy: ProxyCore
   readonly #shortcuts: Shortcuts
@@ -84,7 +85,10 @@ class Server implements SipServer, Desk {
       recordRoutes: new RecordRoutes(listeners, tokens, domainRoute),
     })
     this.#questions = new Questions(nextTicket)
-    const subscribers = new Subscribers(this.#questions, (name, now) => this.#registrar.userIsGone(name, now))
+    this.#subscribers = new Subscribers(this.#questions, (name, now) =>
+      this.#registrar.userIsGone(name, now),
+    )
+    const subscribers = this.#subscribers
     this.#authentication = new Authentication(settings, this.#names, subscribers)
     const rules = {
       node,
@@ -135,6 +139,7 @@ class Server implements SipServer, Desk {
       this.#proxy.deadline,
       this.#questions.deadline,
       this.#registrar.deadline,
+      this.#subscribers.deadline,
       this.#services.deadline,
     )
   }
@@ -165,6 +170,7 @@ class Server implements SipServer, Desk {
 
   expire(now: Instant): readonly SipEffect[] {
     if (now < this.deadline) return NOTHING
+    this.#subscribers.expire(now)
     return [
       ...this.#perform(this.#proxy.expire(now), now),
       ...this.#questions.expire(now),

@@ -4,6 +4,7 @@ import { equalBytes } from "../kit/bytes.ts"
 import { fromHex, toHex } from "../kit/hex.ts"
 import { type LogEffect, log } from "../kit/log.ts"
 import { type Machine, NOTHING } from "../kit/machine.ts"
+import { Remembered } from "../kit/remembered.ts"
 import { type Instant, NEVER } from "../kit/time.ts"
 import type { Overlay, OverlayEffect, OverlayInput, VerifiedValue } from "../overlay/interface.ts"
 import type { StoredData } from "../reload/stored-data.ts"
@@ -40,8 +41,8 @@ export interface FabricStoresSettings {
  */
 export const REMOVAL_LIFETIME = 86_400
 
-/** Subscribers whose secrets are remembered beside the record that says them. */
-const REMEMBERED = 16_384
+/** Subscribers whose secrets are remembered beside the record that says them, of each generation. */
+const REMEMBERED = 2_048
 
 /** The stores that SIP services ask for, over the overlay. */
 export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffect> {
@@ -49,7 +50,7 @@ export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffe
   readonly #settings: FabricStoresSettings
   readonly #tickets: Tickets<StoreRequest>
   /** What sealed records say: the same ones are read again and again, and unsealing is most of what that costs. */
-  readonly #unsealed = new Map<string, { readonly sealed: Uint8Array; readonly secrets: Secrets }>()
+  readonly #unsealed = new Remembered<{ readonly sealed: Uint8Array; readonly secrets: Secrets }>(REMEMBERED)
 
   readonly #ownBindings: OwnRecords<Found<"bindings-found">>
   readonly #ownSubscribers: OwnRecords<Found<"subscriber-found">>
@@ -168,7 +169,6 @@ export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffe
     try {
       const secrets = unsealSubscriber(cryptography, fabricKeys(), name, sealed)
       if (typeof secrets === "string") return secrets
-      if (this.#unsealed.size >= REMEMBERED) this.#unsealed.clear()
       this.#unsealed.set(name, { sealed, secrets })
       return secrets
     } catch (error) {

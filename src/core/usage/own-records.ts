@@ -7,7 +7,7 @@ import { readHeld } from "../storage/held-value.ts"
 import type { KindDefinition } from "../storage/kind.ts"
 
 /** Of each generation. A node of a hundred thousand phones has more; those that call and refresh just now are these. */
-const REMEMBERED = 4_096
+const REMEMBERED = 2_048
 
 interface Known<Said> {
   readonly resource: ResourceId

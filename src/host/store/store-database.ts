@@ -23,6 +23,9 @@ const TABLES = `
  */
 const sumFor = (table: string) => `ALTER TABLE ${table} ADD COLUMN sum INTEGER`
 
+/** Pages that SQLite keeps in memory: all is read once, at start, and from then on it is written only. */
+const CACHE_KIBIBYTES = 2_048
+
 /** Rows handed over at a time when the store is read. */
 const LOAD_BATCH = 5_000
 
@@ -130,6 +133,7 @@ function openDatabase(file: string): DatabaseSync {
     database.exec("PRAGMA locking_mode = EXCLUSIVE")
     database.exec("PRAGMA journal_mode = WAL")
     database.exec("PRAGMA synchronous = FULL")
+    database.exec(`PRAGMA cache_size = ${-CACHE_KIBIBYTES}`)
     database.exec("BEGIN EXCLUSIVE")
     const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"])
     if (version > SCHEMA) {

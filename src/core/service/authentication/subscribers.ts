@@ -1,5 +1,5 @@
 import { LIMITS } from "../../kit/limits.ts"
-import { after, type Duration, type Instant, milliseconds, seconds } from "../../kit/time.ts"
+import { after, type Duration, type Instant, milliseconds, NEVER, seconds } from "../../kit/time.ts"
 import type { FoundSubscriber, Questions } from "../questions.ts"
 import type { SipEffect } from "../sip-server-interface.ts"
 import type { Unavailable } from "../stores.ts"
@@ -20,11 +20,14 @@ interface Remembered {
 /** Told of everybody whom the store does not know. */
 type Absent = (name: string, now: Instant) => readonly SipEffect[]
 
-/** Subscriber records, remembered for a moment. */
+/** Subscriber records, remembered for a moment: those that nobody asks for again take no memory a moment later. */
 export class Subscribers {
   readonly #questions: Questions
   readonly #absent: Absent
-  readonly #remembered = new Map<string, Remembered>()
+  // Two generations, so that forgetting costs nothing: what is older than the last turn, but one, is over.
+  #recent = new Map<string, Remembered>()
+  #older = new Map<string, Remembered>()
+  #turnAt: Instant = NEVER
   /** What the store has said of a name, while that is being acted upon. */
   #said: { readonly name: string; readonly found: FoundSubscriber | Unavailable } | undefined
 
@@ -33,12 +36,19 @@ export class Subscribers {
     this.#absent = absent
   }
 
+  /** When something remembered may be over. */
+  get deadline(): Instant {
+    return this.#turnAt
+  }
+
+  expire(now: Instant): void {
+    if (now >= this.#turnAt) this.#turn(now)
+  }
+
   /** What is remembered of a name; undefined where it has to be asked for. */
   recall(name: string, now: Instant): FoundSubscriber | undefined {
-    const known = this.#remembered.get(name)
-    if (known === undefined || known.until > now) return known?.found
-    this.#remembered.delete(name)
-    return undefined
+    const known = this.#known(name)
+    return known !== undefined && known.until > now ? known.found : undefined
   }
 
   /** As `find`, unless the store said so a moment ago. */
@@ -47,7 +57,7 @@ export class Subscribers {
     now: Instant,
     resume: (found: FoundSubscriber | Unavailable, now: Instant) => readonly SipEffect[],
   ): readonly SipEffect[] {
-    const known = this.#remembered.get(name)
+    const known = this.#known(name)
     const isFresh = known?.found.kind === "present" && now - known.since < FRESH
     return isFresh ? resume(known.found, now) : this.find(name, now, resume)
   }
@@ -86,16 +96,20 @@ export class Subscribers {
     })
   }
 
+  #known(name: string): Remembered | undefined {
+    return this.#recent.get(name) ?? this.#older.get(name)
+  }
+
   #remember(name: string, found: FoundSubscriber, now: Instant): void {
-    this.#remembered.delete(name)
-    if (this.#remembered.size >= LIMITS.sip.rememberedSubscribers) {
-      // The first of a Map is the oldest.
-      for (const oldest of this.#remembered.keys()) {
-        this.#remembered.delete(oldest)
-        break
-      }
-    }
+    if (2 * this.#recent.size >= LIMITS.sip.rememberedSubscribers) this.#turn(now)
+    if (this.#turnAt === NEVER) this.#turnAt = after(now, PRESENT_LIFE)
     const life = found.kind === "present" ? PRESENT_LIFE : ABSENT_LIFE
-    this.#remembered.set(name, { found, since: now, until: after(now, life) })
+    this.#recent.set(name, { found, since: now, until: after(now, life) })
+  }
+
+  #turn(now: Instant): void {
+    this.#older = this.#recent
+    this.#recent = new Map()
+    this.#turnAt = this.#older.size === 0 ? NEVER : after(now, PRESENT_LIFE)
   }
 }
