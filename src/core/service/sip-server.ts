@@ -85,9 +85,7 @@ class Server implements SipServer, Desk {
       recordRoutes: new RecordRoutes(listeners, tokens, domainRoute),
     })
     this.#questions = new Questions(nextTicket)
-    this.#subscribers = new Subscribers(this.#questions, (name, now) =>
-      this.#registrar.userIsGone(name, now),
-    )
+    this.#subscribers = new Subscribers(this.#questions, (name, now) => this.#registrar.userIsGone(name, now))
     const subscribers = this.#subscribers
     this.#authentication = new Authentication(settings, this.#names, subscribers)
     const rules = {
