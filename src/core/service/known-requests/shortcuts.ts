@@ -183,8 +183,8 @@ export class Shortcuts {
 
   /** A transaction would absorb it, whatever has happened since, as long as there was one. RFC 3261 §17.2.2. */
   #isRepetition(bytes: Uint8Array, flow: Flow, known: Known, now: Instant): boolean {
-    const isLate = now - known.answeredAt >= STANDARD_TIMERS.j
-    return !isLate && !isReliable(flow.transport) && known.isAnswered(this.#looks(bytes))
+    if (known.answeredCseq !== this.#skeleton.cseq || isReliable(flow.transport)) return false
+    return now - known.answeredAt < STANDARD_TIMERS.j && known.isAnswered(this.#looks(bytes))
   }
 
   /** By what a REGISTER is told from the next one of the same shape. */

@@ -98,6 +98,11 @@ export class Known {
     return this.#rows.rows.view.getFloat64(this.#place() + HELD.answeredAt) as Instant
   }
 
+  /** Its CSeq; -1 where there was none yet. */
+  get answeredCseq(): number {
+    return this.#rows.rows.view.getInt32(this.#place() + HELD.answeredCseq)
+  }
+
   /** Whether that was this one. */
   isAnswered({ cseq, nonceCount, branch, response }: Omit<Answered, "at">): boolean {
     const place = this.#place()
