@@ -16,6 +16,18 @@ export function lastAuthority({ node, nodes }: Pick<StatusReport, "node" | "node
   )
 }
 
+/** Where nobody is seen who could take what it holds, it stays here. Undefined where there is somebody, or nothing. */
+export function heldHereAlone({
+  nodes,
+  records,
+}: Pick<StatusReport, "nodes" | "records">): string | undefined {
+  if (nodes.length > 1 || records.held === 0) return undefined
+  return (
+    `no other node is seen, so that ${records.held} records stay on this node alone: keep its data directory. ` +
+    "Where other nodes live, it is cut off from them: wait until `carillon status` shows them, and drain then"
+  )
+}
+
 export function addDrain(parent: Command, { terminal }: Stage): void {
   const command = parent
     .command("drain")
@@ -23,14 +35,26 @@ export function addDrain(parent: Command, { terminal }: Stage): void {
     .option("--json", "print the outcome as one line of JSON")
   withConnection(command).action(async (options: ConnectionOptions & { readonly json?: true }) => {
     const client = await connect(options, terminal)
-    const warning = lastAuthority(await client.call("status", {}))
-    if (warning !== undefined) terminal.remark(`note: ${warning}`)
+    const status = await client.call("status", {})
+    const [warning, alone] = [lastAuthority(status), heldHereAlone(status)]
+    for (const note of [warning, alone]) if (note !== undefined) terminal.remark(`note: ${note}`)
     const begin = performance.now()
     terminal.remark("draining: calls being set up finish, records move to other nodes …")
     while ((await client.call("drain", {})).state !== "drained") terminal.remark("still draining …")
     const seconds = Number(((performance.now() - begin) / 1_000).toFixed(1))
     if (options.json)
-      terminal.print(JSON.stringify({ state: "drained", seconds, lastAuthority: warning !== undefined }))
+      terminal.print(
+        JSON.stringify({
+          state: "drained",
+          seconds,
+          lastAuthority: warning !== undefined,
+          heldHereAlone: alone !== undefined,
+        }),
+      )
+    else if (alone !== undefined)
+      terminal.print(
+        `drained in ${seconds} s: what it holds is on this node alone; stop it, and keep its data directory`,
+      )
     else terminal.print(`drained in ${seconds} s: it is safe to stop this node now`)
   })
 }
