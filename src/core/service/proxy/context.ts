@@ -2,6 +2,7 @@ import { LIMITS } from "../../kit/limits.ts"
 import { DeferredRequest } from "../../sip/deferred-request.ts"
 import { tagOf, toOf, topVia } from "../../sip/fields.ts"
 import type { SipRequest, SipResponse } from "../../sip/message.ts"
+import { serializeMessage } from "../../sip/serialize.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
 import type { Origin, ServerKey } from "../../transaction/layer-interface.ts"
 import { responseHop } from "../../transaction/response-route.ts"
@@ -152,10 +153,22 @@ export function sendOnwards(
 }
 
 /** Undefined where it is not for anyone behind us. RFC 3261 §16.7 step 3. */
-export function withoutOurVia(response: SipResponse): SipResponse | undefined {
+export function relayedOf(response: SipResponse): SipResponse | undefined {
+  if (response.onward !== undefined) return response
   const headers = withoutTopVia(response.headers)
   return headers.has("Via") ? { ...response, headers } : undefined
 }
+
+/** Sends that nobody follows up. */
+export const STATELESS = "stateless"
+
+/** To whoever asked, whose transaction has gone. */
+export const sentBackwards = (flow: Flow, response: SipResponse): ForkingEffect => ({
+  kind: "send",
+  id: STATELESS,
+  hop: { kind: "flow", flow },
+  bytes: serializeMessage(response),
+})
 
 /** Puts more targets among those that wait, by preference; as many as one request may have. */
 export function enqueue(work: Work, targets: readonly Target[]): void {

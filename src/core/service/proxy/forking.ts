@@ -3,8 +3,7 @@ import { type Machine, NOTHING } from "../../kit/machine.ts"
 import { after, type Instant } from "../../kit/time.ts"
 import { maxForwardsOf } from "../../sip/fields.ts"
 import { isFinal, type SipRequest, type SipResponse } from "../../sip/message.ts"
-import { serializeMessage } from "../../sip/serialize.ts"
-import type { Flow, Hop } from "../../sip/transport.ts"
+import type { Hop } from "../../sip/transport.ts"
 import type { Origin, ServerKey } from "../../transaction/layer-interface.ts"
 import { loggable } from "../names.ts"
 import { bestRefusal } from "./best.ts"
@@ -18,19 +17,17 @@ import {
   NO_TARGET,
   NOT_TRIED,
   type Onwards,
+  relayedOf,
   sendOnwards,
+  sentBackwards,
   takeStartable,
   type Work,
-  withoutOurVia,
 } from "./context.ts"
 import type { ForkingEffect, ForkingInput, ForkingSettings } from "./forking-interface.ts"
 import type { Target } from "./interface.ts"
 import { isLooping, loopMark, newBranch } from "./loop.ts"
 import { composeRequest, isSecure, sentBy, viaFor } from "./request.ts"
 import { refusal } from "./validation.ts"
-
-/** Sends that nobody follows up. */
-export const STATELESS = "stateless"
 
 const SILENT = { status: 408, cause: "no final answer came in time" }
 
@@ -219,10 +216,13 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     if (branch === undefined) return
     const { context, state } = branch
     const { work } = context
-    const relayed = response.onward === undefined ? withoutOurVia(response) : response
-    if (relayed === undefined) return
-    if (response.status >= 200 && response.status < 300) this.#succeed(branch, relayed, out)
-    else if (work === undefined || state.name === "done" || state.name === "locating") return
+    const relayed = relayedOf(response)
+    const isOver = work === undefined || state.name === "done" || state.name === "locating"
+    if (relayed === undefined) {
+      // It names nobody behind us, and whoever asked would wait for another for ever.
+      if (isFinal(response) && !isOver) this.#refused(branch, work, refusal(work.request, 502), now, out)
+    } else if (response.status >= 200 && response.status < 300) this.#succeed(branch, relayed, out)
+    else if (isOver) return
     else if (isFinal(response)) this.#refused(branch, work, relayed, now, out)
     else {
       // Only an INVITE has other provisional answers than 100, which is for us alone. RFC 4320 §4.1.
@@ -235,15 +235,11 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
 
   /** One more 2xx to an INVITE that we have done with. */
   #hearAgain(origin: Origin, response: SipResponse, out: ForkingEffect[]): void {
-    const relayed = response.onward === undefined ? withoutOurVia(response) : response
+    const relayed = relayedOf(response)
     if (relayed === undefined) return
     const isThere = this.#contexts.get(origin.server)?.serverEnded === false
     if (isThere) this.#respond(origin.server, relayed, out)
-    else this.#sendBackwards(origin.backwards, relayed, out)
-  }
-
-  #sendBackwards(flow: Flow, response: SipResponse, out: ForkingEffect[]): void {
-    out.push({ kind: "send", id: STATELESS, hop: { kind: "flow", flow }, bytes: serializeMessage(response) })
+    else out.push(sentBackwards(origin.backwards, relayed))
   }
 
   /** Every 2xx to an INVITE goes back, the first to anything else. RFC 3261 §16.7 step 5. */
@@ -252,7 +248,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     const { work, server } = context
     this.#retire(branch)
     if (work === undefined && !context.invite) return
-    if (context.serverEnded) this.#sendBackwards(context.backwards, response, out)
+    if (context.serverEnded) out.push(sentBackwards(context.backwards, response))
     else this.#respond(server, response, out)
     if (work === undefined) return
     if (context.invite && context.outsideDialog) out.push({ kind: "call-answered", server })

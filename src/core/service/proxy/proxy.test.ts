@@ -4,7 +4,7 @@ import fc from "fast-check"
 import { toUtf8 } from "../../kit/bytes.ts"
 import { SeededRandom } from "../../kit/random.ts"
 import { after, type Instant, milliseconds, minutes, seconds } from "../../kit/time.ts"
-import type { HeaderField, SipRequest, SipResponse } from "../../sip/message.ts"
+import { type HeaderField, Headers, type SipRequest, type SipResponse } from "../../sip/message.ts"
 import { parseMessage } from "../../sip/parse.ts"
 import { makeResponse } from "../../sip/respond.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
@@ -457,6 +457,22 @@ describe("trouble on the way", () => {
     assert.deepEqual(lines, ["100 to caller", "1 failed with 408", "finished with 408"])
     assert.equal(bench.proxy.statistics.pendingTransactions, 0)
   })
+
+  for (const method of ["INVITE", "OPTIONS"])
+    for (const status of [200, 486])
+      test(`an answer ${status} to ${method} that names nobody but the proxy is 502: nobody waits for ever`, () => {
+        const bench = new Bench()
+        bench.call([phone(1)], request(method))
+        const answer = makeResponse(bench.sent.get(`${method} 1`)!, status, undefined, { toTag: "t1" })
+        const [ours] = answer.headers.all("Via")
+        const others = answer.headers.fields.filter(({ name }) => name !== "Via")
+        const headers = new Headers([{ name: "Via", value: ours! }, ...others])
+        const lines = bench.tell({ kind: "received", message: { ...answer, headers }, flow: caller })
+        const ack = method === "INVITE" && status === 486 ? ["ACK to 1"] : []
+        assert.deepEqual(lines, [...ack, "1 failed with 502", "502 to caller", "finished with 502"])
+        const { pendingInvites, pendingTransactions } = bench.proxy.statistics
+        assert.deepEqual([pendingInvites, pendingTransactions], [0, 0])
+      })
 
   test("a broken way is 503 for the location service and 500 for the caller", () => {
     const bench = new Bench()

@@ -15,7 +15,8 @@ import { TransactionLayer } from "../../transaction/layer.ts"
 import type { LayerEffect, LayerInput, ServerKey } from "../../transaction/layer-interface.ts"
 import { matchOf } from "../../transaction/matching.ts"
 import { withTopVia } from "../../transaction/via-stack.ts"
-import { Forking, STATELESS } from "./forking.ts"
+import { STATELESS } from "./context.ts"
+import { Forking } from "./forking.ts"
 import type { ForkingEffect, ForkingInput } from "./forking-interface.ts"
 import type {
   DialogRequest,
