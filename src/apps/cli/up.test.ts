@@ -65,7 +65,7 @@ test("one command makes a fabric of one that serves, keeps its users, and stops 
   const again = await up()
   assert.match(again.out, /fabric bells\.example: back with its data/)
   assert.equal(again.run("user", "list").stdout, "alice@bells.example\nbob@bells.example\n")
-  assert.match(again.run("drain").stdout, /safe to stop/)
+  assert.match(again.run("drain").stdout, /safe to stop .* keep its data directory/)
   assert.equal((await fetch(`${again.url}healthz`)).status, 503)
   again.child.kill("SIGINT")
   assert.equal(await again.ended, 0)

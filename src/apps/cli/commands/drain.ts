@@ -51,10 +51,9 @@ export function addDrain(parent: Command, { terminal }: Stage): void {
           heldHereAlone: alone !== undefined,
         }),
       )
-    else if (alone !== undefined)
-      terminal.print(
-        `drained in ${seconds} s: what it holds is on this node alone; stop it, and keep its data directory`,
-      )
-    else terminal.print(`drained in ${seconds} s: it is safe to stop this node now`)
+    else {
+      const left = alone === undefined ? "" : "; what it holds is nowhere else, so keep its data directory"
+      terminal.print(`drained in ${seconds} s: it is safe to stop this node now${left}`)
+    }
   })
 }
