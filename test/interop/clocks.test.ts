@@ -8,6 +8,8 @@ import { RealPhone } from "./support/real-phone.ts"
 import { cannotSetClock, SetClock } from "./support/set-clock.ts"
 
 const HOUR = 3_600
+/** As it is told: what a message takes on a busy machine makes it a little more or less. */
+const AN_HOUR = "(3599|36\\d\\d)(\\.\\d)? s"
 const { version } = JSON.parse(readFileSync("package.json", "utf8"))
 
 describe("three nodes whose clocks are set", { skip: cannotSetClock }, () => {
@@ -68,7 +70,7 @@ describe("three nodes whose clocks are set", { skip: cannotSetClock }, () => {
       await registerAll()
       node.must("user", "passwd", "user-0", "--password", "secret")
       await allReachAll()
-      const where = seconds > 0 ? "3600.0 s ahead of" : "3600.0 s behind"
+      const where = `${AN_HOUR} ${seconds > 0 ? "ahead of" : "behind"}`
       assert.match(
         node.must("status"),
         new RegExp(`^own clock +the system's is ${where} the one this node goes by`, "m"),
@@ -85,17 +87,22 @@ describe("three nodes whose clocks are set", { skip: cannotSetClock }, () => {
     clocks[third]!.set(HOUR)
     const started = node.up()
     await node.program!.says(
-      /error +overlay\.clock-refused cause="the clock of this node is 3600 s ahead of that of the fabric's nodes, and at most 30 s may lie between: set the clocks by NTP/,
+      new RegExp(
+        `error +overlay\\.clock-refused cause="the clock of this node is ${AN_HOUR} ahead of that of the fabric's nodes, and at most 30 s may lie between: set the clocks by NTP`,
+      ),
     )
-    await node.program!.says(/^still joining: the clock of this node is 3600 s ahead of/m)
-    assert.match(node.must("status"), /^health +joining: the clock of this node is 3600 s ahead/m)
+    await node.program!.says(new RegExp(`^still joining: the clock of this node is ${AN_HOUR} ahead of`, "m"))
+    assert.match(
+      node.must("status"),
+      new RegExp(`^health +joining: the clock of this node is ${AN_HOUR} ahead`, "m"),
+    )
     assert.equal((await fetch(`${node.http}/healthz`)).status, 503)
     const ahead = await farm.nodes[first]!.counters("carillon_clock_ahead_seconds")
     const id: string = node.json("status").node
     assert.ok(Math.abs(ahead.get(`node="${id}"`)! - HOUR) < 5)
     assert.match(
       farm.nodes[first]!.must("status"),
-      new RegExp(`^clocks +apart from this node's: ${id.slice(0, 8)} ahead by 3600\\.\\d s`, "m"),
+      new RegExp(`^clocks +apart from this node's: ${id.slice(0, 8)} ahead by ${AN_HOUR}`, "m"),
     )
     await node.stop("SIGKILL")
     await started.catch(() => undefined)
@@ -113,7 +120,7 @@ describe("three nodes whose clocks are set", { skip: cannotSetClock }, () => {
     const started = others.map((node) => node.up())
     for (const node of others)
       await node.program!.says(
-        /error +overlay\.clock-refused cause="the clock of this node is 36\d\d s ahead/,
+        new RegExp(`error +overlay\\.clock-refused cause="the clock of this node is ${AN_HOUR} ahead`),
       )
     clocks[third]!.set(0)
     await farm.nodes[third]!.program!.says(/warn +host\.clock-advanced milliseconds=3(59|60)\d{4}\b/)
