@@ -1,18 +1,9 @@
-import { toLatin1 } from "../../kit/bytes.ts"
 import { checksumOfLines } from "../../kit/checksum.ts"
 import { FormatError } from "../../kit/errors.ts"
 import { tagOf } from "../../sip/fields.ts"
 import { parseNameAddress } from "../../sip/name-address.ts"
-import {
-  FIELD_NUMBER,
-  FIELD_STRIDE,
-  MessageScan,
-  NAME_START,
-  VALUE_END,
-  VALUE_START,
-} from "../../sip/scan.ts"
+import { FIELD_NUMBER, FIELD_STRIDE, NAME_START, VALUE_END, VALUE_START } from "../../sip/scan.ts"
 import { headerNumber } from "../../sip/scan-names.ts"
-import { isWrittenOurWay } from "../../sip/scan-spelling.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
 import { parseUri, readSipUri } from "../../sip/uri.ts"
 import type { Names } from "../names.ts"
@@ -20,7 +11,8 @@ import type { DialogRequest } from "../proxy/interface.ts"
 import { isSecure } from "../proxy/request.ts"
 import { literalHop } from "../proxy/resolve-plan.ts"
 import type { Flows } from "./flows.ts"
-import { isCSeq, isWord, MOST_BYTES, readAddress, readForwards, readVia } from "./plain-fields.ts"
+import { isCSeq, isWord, readAddress, readForwards, readVia } from "./plain-fields.ts"
+import { ScannedRequest } from "./scanned-request.ts"
 import type { Tokens } from "./tokens.ts"
 
 const VIA = headerNumber("Via")
@@ -33,11 +25,8 @@ const CONTACT = headerNumber("Contact")
 const MAX_FORWARDS = headerNumber("Max-Forwards")
 const NEEDED = [FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS]
 
-/** What the general way looks at, refuses by, takes off, or reckons among what decides where a request goes. */
-const UNUSUAL = [
-  ...["Record-Route", "Path", "Proxy-Require", "Proxy-Authorization", "Max-Breadth", "P-Asserted-Identity"],
-  ...["P-Preferred-Identity", "Remote-Party-ID", "P-Preferred-Service", "P-Asserted-Service"],
-].map(headerNumber)
+/** What is reckoned among what decides where a request goes. */
+const REFUSED = [headerNumber("Proxy-Authorization")]
 
 const ROUTE_START = "<sip:"
 const ROUTE_END = ";lr>"
@@ -55,8 +44,7 @@ export interface DialogRequestParts {
  */
 export class DialogRequests {
   readonly #parts: DialogRequestParts
-  readonly #scan = new MessageScan()
-  #text = ""
+  readonly #request = new ScannedRequest()
 
   constructor(parts: DialogRequestParts) {
     this.#parts = parts
@@ -65,15 +53,13 @@ export class DialogRequests {
   /** Undefined: the general way has to judge it. */
   read(bytes: Uint8Array, flow: Flow): DialogRequest | undefined {
     const method = methodOf(bytes)
-    if (method === undefined || flow.transport !== "UDP" || flow.node !== undefined) return undefined
-    if (bytes.length > MOST_BYTES || !this.#scan.read(bytes) || !this.#isUsual(method, bytes))
-      return undefined
-    this.#text = toLatin1(bytes)
-    const uri = this.#text.slice(this.#scan.uriStart, this.#scan.uriEnd)
-    const callId = this.#value(CALL_ID)
-    const via = readVia(this.#value(VIA), flow)
+    if (method === undefined || !this.#request.read(bytes, flow, REFUSED)) return undefined
+    if (!this.#isUsual(method)) return undefined
+    const { uri } = this.#request
+    const callId = this.#request.value(CALL_ID)
+    const via = readVia(this.#request.value(VIA), flow)
     if (via === undefined || !isWord(callId) || !this.#areAddressesSound()) return undefined
-    const cseq = this.#value(CSEQ)
+    const cseq = this.#request.value(CSEQ)
     const hop = this.#hop(uri, callId, flow)
     const rest = this.#rest(via.marked, method)
     if (hop === undefined || rest === undefined || !isCSeq(cseq, method)) return undefined
@@ -85,7 +71,7 @@ export class DialogRequests {
       method,
       hop,
       uri,
-      via: this.#value(VIA),
+      via: this.#request.value(VIA),
       markedVia: marked,
       branch,
       sentBy,
@@ -96,36 +82,26 @@ export class DialogRequests {
     }
   }
 
-  #isUsual(method: string, bytes: Uint8Array): boolean {
-    const scan = this.#scan
-    if (scan.kind !== "request" || scan.methodEnd !== method.length || scan.countOf(VIA) !== 1) return false
+  #isUsual(method: string): boolean {
+    const { scan } = this.#request
+    if (scan.methodEnd !== method.length || scan.countOf(VIA) !== 1) return false
     if (scan.countOf(ROUTE) === 0 || scan.countOf(CONTACT) > 1) return false
-    for (const number of UNUSUAL) if (scan.first(number) >= 0) return false
-    for (const number of NEEDED) if (scan.first(number) < 0) return false
-    return isWrittenOurWay(scan, bytes)
-  }
-
-  #value(number: number): string {
-    return this.#valueAt(this.#scan.first(number))
-  }
-
-  #valueAt(place: number): string {
-    const { fields } = this.#scan
-    return this.#text.slice(fields[place + VALUE_START]!, fields[place + VALUE_END]!)
+    return NEEDED.every((number) => scan.first(number) >= 0)
   }
 
   /** From, To with a tag, and Contact, as `validateMessage` wants them. */
   #areAddressesSound(): boolean {
-    const hasContact = this.#scan.first(CONTACT) >= 0
-    const isPlain = readAddress(this.#value(FROM)) && (!hasContact || readAddress(this.#value(CONTACT)))
-    if (isPlain && readAddress(this.#value(TO))?.isTagged === true) return true
+    const hasContact = this.#request.scan.first(CONTACT) >= 0
+    const isPlain =
+      readAddress(this.#request.value(FROM)) && (!hasContact || readAddress(this.#request.value(CONTACT)))
+    if (isPlain && readAddress(this.#request.value(TO))?.isTagged === true) return true
     try {
-      parseUri(parseNameAddress(this.#value(FROM)).uri)
-      const to = parseNameAddress(this.#value(TO))
+      parseUri(parseNameAddress(this.#request.value(FROM)).uri)
+      const to = parseNameAddress(this.#request.value(TO))
       parseUri(to.uri)
       if (tagOf(to) === undefined) return false
       if (!hasContact) return true
-      const contact = this.#value(CONTACT)
+      const contact = this.#request.value(CONTACT)
       if (contact === "*" || contact.includes(",")) return false
       parseUri(parseNameAddress(contact).uri)
       return true
@@ -138,11 +114,11 @@ export class DialogRequests {
   /** Where the last of its tokens sends it; undefined where somebody has to be asked, or where not all Routes are tokens. */
   #hop(uri: string, callId: string, flow: Flow): Hop | undefined {
     const { tokens, names, flows } = this.#parts
-    const { fields, count } = this.#scan
+    const { fields, count } = this.#request.scan
     let token: ReturnType<Tokens["read"]>
     for (let place = 0; place < count * FIELD_STRIDE; place += FIELD_STRIDE) {
       if (fields[place + FIELD_NUMBER] !== ROUTE) continue
-      const user = routeUser(this.#valueAt(place))
+      const user = routeUser(this.#request.valueAt(place))
       token = user === undefined ? undefined : tokens.read(user, callId)
       if (token === undefined || token.unbound) return undefined
     }
@@ -159,19 +135,19 @@ export class DialogRequests {
 
   /** As `loopMark` makes it. */
   #mark(uri: string, callId: string, cseq: string): string {
-    const { fields, count } = this.#scan
+    const { fields, count } = this.#request.scan
     const lines = [uri, callId, String(Number.parseInt(cseq, 10))]
     for (let place = 0; place < count * FIELD_STRIDE; place += FIELD_STRIDE)
-      if (fields[place + FIELD_NUMBER] === ROUTE) lines.push(this.#valueAt(place))
-    lines.push(this.#value(FROM), this.#value(TO))
+      if (fields[place + FIELD_NUMBER] === ROUTE) lines.push(this.#request.valueAt(place))
+    lines.push(this.#request.value(FROM), this.#request.value(TO))
     return checksumOfLines(lines).slice(1)
   }
 
   /** The header fields without Routes, one less in Max-Forwards, with the Via as it goes on; the body. */
   #rest(marked: string, method: "ACK" | "BYE"): string | undefined {
-    const text = this.#text
-    const { fields, count, bodyStart, bodyEnd } = this.#scan
-    const forwards = readForwards(this.#value(MAX_FORWARDS))
+    const text = this.#request.text
+    const { fields, count, bodyStart, bodyEnd } = this.#request.scan
+    const forwards = readForwards(this.#request.value(MAX_FORWARDS))
     if (forwards === undefined) return undefined
     let rest = ""
     let start = fields[NAME_START]!

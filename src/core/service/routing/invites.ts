@@ -1,26 +1,10 @@
-import { toLatin1 } from "../../kit/bytes.ts"
 import { checksumOfLines } from "../../kit/checksum.ts"
-import {
-  FIELD_NUMBER,
-  FIELD_STRIDE,
-  MessageScan,
-  NAME_START,
-  VALUE_END,
-  VALUE_START,
-} from "../../sip/scan.ts"
+import { FIELD_NUMBER, FIELD_STRIDE, NAME_START, VALUE_END, VALUE_START } from "../../sip/scan.ts"
 import { headerNumber } from "../../sip/scan-names.ts"
-import { isWrittenOurWay } from "../../sip/scan-spelling.ts"
 import type { Flow } from "../../sip/transport.ts"
 import { readSipUri } from "../../sip/uri.ts"
-import {
-  isCSeq,
-  isWord,
-  MOST_BYTES,
-  type ReadVia,
-  readAddress,
-  readForwards,
-  readVia,
-} from "./plain-fields.ts"
+import { isCSeq, isWord, type ReadVia, readAddress, readForwards, readVia } from "./plain-fields.ts"
+import { ScannedRequest } from "./scanned-request.ts"
 
 /** An INVITE that begins a dialog, from a phone that is reached at its Contact, with its password. */
 export interface Invite {
@@ -54,41 +38,35 @@ const CREDENTIALS = headerNumber("Proxy-Authorization")
 /** What there has to be one of. */
 const ONE = [VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, MAX_FORWARDS, CREDENTIALS]
 
-/** What the general way looks at, refuses by, takes off, or repeats in a 100. */
-const UNUSUAL = [
-  ...["Route", "Record-Route", "Path", "Proxy-Require", "Max-Breadth", "Timestamp", "P-Asserted-Identity"],
-  ...["P-Preferred-Identity", "Remote-Party-ID", "P-Preferred-Service", "P-Asserted-Service"],
-].map(headerNumber)
+/** What decides where it goes, or is repeated in a 100. */
+const REFUSED = [headerNumber("Route"), headerNumber("Timestamp")]
 
 const METHOD = "INVITE"
 const METHOD_BYTES = Uint8Array.from(`${METHOD} `, (letter) => letter.charCodeAt(0))
 
 /**
  * Recognizes INVITEs in which there is nothing to decide but who sends them and where they go: over UDP, by phones without a NAT before them,
- * with credentials. What the general way finds out by taking the message apart is read off where it stands; test/contract/relayed.test.ts
+ * with credentials. What the general way finds out by taking the message apart is read off where it stands; test/contract/invites.test.ts
  * shows that the same comes of both.
  */
 export class Invites {
-  readonly #scan = new MessageScan()
-  #text = ""
+  readonly #request = new ScannedRequest()
 
   /** Undefined: the general way has to judge it. */
   read(bytes: Uint8Array, flow: Flow): Invite | undefined {
     for (let at = 0; at < METHOD_BYTES.length; at++) if (bytes[at] !== METHOD_BYTES[at]) return undefined
-    if (flow.transport !== "UDP" || flow.node !== undefined || bytes.length > MOST_BYTES) return undefined
-    const scan = this.#scan
-    if (!scan.read(bytes) || !this.#isUsual(bytes)) return undefined
-    const text = toLatin1(bytes)
-    this.#text = text
-    const via = readVia(this.#value(VIA), flow)
-    const callId = this.#value(CALL_ID)
-    const cseq = this.#value(CSEQ)
-    const forwards = readForwards(this.#value(MAX_FORWARDS))
+    const { scan } = this.#request
+    if (!this.#request.read(bytes, flow, REFUSED)) return undefined
+    for (const number of ONE) if (scan.countOf(number) !== 1) return undefined
+    const { text, uri } = this.#request
+    const via = readVia(this.#request.value(VIA), flow)
+    const callId = this.#request.value(CALL_ID)
+    const cseq = this.#request.value(CSEQ)
+    const forwards = readForwards(this.#request.value(MAX_FORWARDS))
     if (via?.isSource !== true || !isWord(callId) || !isCSeq(cseq, METHOD) || forwards === undefined)
       return undefined
     const from = this.#sender(flow)
     if (from === undefined) return undefined
-    const uri = text.slice(scan.uriStart, scan.uriEnd)
     if (readSipUri(uri)?.headers !== "") return undefined
     const mark = this.#mark(uri, callId, cseq)
     if (via.branch.endsWith(`-${mark}`)) return undefined // It may have been here before.
@@ -107,26 +85,13 @@ export class Invites {
     }
   }
 
-  #isUsual(bytes: Uint8Array): boolean {
-    const scan = this.#scan
-    for (const number of UNUSUAL) if (scan.first(number) >= 0) return false
-    for (const number of ONE) if (scan.countOf(number) !== 1) return false
-    return isWrittenOurWay(scan, bytes)
-  }
-
-  #value(number: number): string {
-    const { fields } = this.#scan
-    const place = this.#scan.first(number)
-    return this.#text.slice(fields[place + VALUE_START]!, fields[place + VALUE_END]!)
-  }
-
   /** The URI of From, where that, To and Contact are plain, no dialog is there yet, and the Contact is where the request came from. */
   #sender({ remote }: Flow): string | undefined {
-    const value = this.#value(FROM)
+    const value = this.#request.value(FROM)
     const from = readAddress(value)
-    const to = readAddress(this.#value(TO))
+    const to = readAddress(this.#request.value(TO))
     if (from === undefined || to === undefined || to.isTagged) return undefined
-    const contactValue = this.#value(CONTACT)
+    const contactValue = this.#request.value(CONTACT)
     const contact = readAddress(contactValue)
     if (contact === undefined || contactValue.slice(contact.hostStart, contact.hostEnd) !== remote.host)
       return undefined
@@ -136,15 +101,22 @@ export class Invites {
   /** As `loopMark` makes it. */
   #mark(uri: string, callId: string, cseq: string): string {
     const number = String(Number.parseInt(cseq, 10))
-    const lines = [uri, callId, number, this.#value(FROM), this.#value(TO), this.#value(CREDENTIALS)]
+    const lines = [
+      uri,
+      callId,
+      number,
+      this.#request.value(FROM),
+      this.#request.value(TO),
+      this.#request.value(CREDENTIALS),
+    ]
     return checksumOfLines(lines).slice(1)
   }
 
   /** The header fields with the Via as it goes on and one less in Max-Forwards; the body. */
   #rest(marked: string, forwards: number): string {
-    const text = this.#text
-    const { fields, bodyEnd } = this.#scan
-    const [via, most] = [this.#scan.first(VIA), this.#scan.first(MAX_FORWARDS)]
+    const { text, scan } = this.#request
+    const { fields, bodyEnd } = scan
+    const [via, most] = [scan.first(VIA), scan.first(MAX_FORWARDS)]
     const [first, second] = via < most ? [via, most] : [most, via]
     const put = (place: number) => (place === via ? marked : `${forwards - 1}`)
     return (
@@ -158,8 +130,8 @@ export class Invites {
 
   /** What is repeated, in its order. RFC 3261 §8.2.6. */
   #trying(marked: string): string {
-    const text = this.#text
-    const { fields, count } = this.#scan
+    const { text, scan } = this.#request
+    const { fields, count } = scan
     let trying = "SIP/2.0 100 Trying\r\n"
     for (let place = 0; place < count * FIELD_STRIDE; place += FIELD_STRIDE) {
       const number = fields[place + FIELD_NUMBER]!

@@ -5,9 +5,6 @@ import { MAGIC_COOKIE } from "../../sip/via.ts"
 // What header fields hold that are written as most are: read where they stand, and undefined for whatever is written otherwise, which the general
 // readers of `core/sip` have to judge.
 
-/** Larger requests are rare. */
-export const MOST_BYTES = 4_096
-
 const BY_UDP = "SIP/2.0/UDP "
 const BRANCH = `;branch=${MAGIC_COOKIE}`
 const RPORT = ";rport"
