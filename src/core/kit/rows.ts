@@ -118,6 +118,27 @@ export class Rows {
     this.length = view.getUint32(head + LENGTH_AT)
   }
 
+  /** Of four bytes, and of eight below, from `at` in a row on. */
+  int(row: number, at: number): number {
+    this.seek(row)
+    return this.view.getInt32(this.at + at)
+  }
+
+  setInt(row: number, at: number, value: number): void {
+    this.seek(row)
+    this.view.setInt32(this.at + at, value)
+  }
+
+  double(row: number, at: number): number {
+    this.seek(row)
+    return this.view.getFloat64(this.at + at)
+  }
+
+  setDouble(row: number, at: number, value: number): void {
+    this.seek(row)
+    this.view.setFloat64(this.at + at, value)
+  }
+
   /** A copy of a row, or of a part of it. */
   bytes(row: number, start = 0): Uint8Array {
     this.seek(row)

@@ -1,6 +1,6 @@
 import { concat } from "../kit/bytes.ts"
 import type { Hashes } from "../kit/crypto.ts"
-import { fromHex, toHex } from "../kit/hex.ts"
+import { fromHex, hexDigit, toHex } from "../kit/hex.ts"
 import { Interned } from "../kit/interned.ts"
 import { RowDeadlines } from "../kit/row-deadlines.ts"
 import { hashOfText, mixed, RowIndex } from "../kit/row-index.ts"
@@ -89,7 +89,7 @@ export class RecordTable {
   stamp(resource: ResourceId, kind: KindId, now: Instant): number | undefined {
     const row = this.#find(resource, kind)
     if (row === NONE) return 0
-    return this.#expiries.of(row) <= now ? undefined : this.#double(row, STAMP_AT)
+    return this.#expiries.of(row) <= now ? undefined : this.#kinds.double(row, STAMP_AT)
   }
 
   /** Puts a value into its slot; who signed the one that was there comes back. */
@@ -100,14 +100,14 @@ export class RecordTable {
     const replaced = present === NONE ? undefined : this.#values.signer(present)
     if (present === NONE) this.#addValue(row, held)
     else this.#values.replace(present, held)
-    this.#setDouble(row, STAMP_AT, ++this.#stamp)
+    this.#kinds.setDouble(row, STAMP_AT, ++this.#stamp)
     this.#expiries.set(row, earliest(this.#expiries.of(row), held.expiresAt))
     return replaced
   }
 
   setGeneration(resource: ResourceId, kind: KindId, generation: number): void {
     const row = this.#find(resource, kind)
-    if (row !== NONE) this.#setDouble(row, GENERATION_AT, generation)
+    if (row !== NONE) this.#kinds.setDouble(row, GENERATION_AT, generation)
   }
 
   /** Takes a value out, and with the last one the record; who signed it comes back. */
@@ -117,8 +117,8 @@ export class RecordTable {
     if (value === NONE) return undefined
     const signer = this.#values.signer(value)
     this.#removeValue(row, value, slot)
-    if (this.#int(row, COUNT_AT) === 0) this.#removeKind(resource, row)
-    else this.#setDouble(row, STAMP_AT, ++this.#stamp)
+    if (this.#kinds.int(row, COUNT_AT) === 0) this.#removeKind(resource, row)
+    else this.#kinds.setDouble(row, STAMP_AT, ++this.#stamp)
     return signer
   }
 
@@ -155,8 +155,8 @@ export class RecordTable {
     const { model } = definition
     return {
       definition,
-      generation: this.#double(row, GENERATION_AT),
-      size: this.#int(row, COUNT_AT),
+      generation: this.#kinds.double(row, GENERATION_AT),
+      size: this.#kinds.int(row, COUNT_AT),
       get: (slot) => {
         const value = this.#findValue(row, slot)
         return value === NONE ? undefined : this.#values.read(value, model)
@@ -180,13 +180,13 @@ export class RecordTable {
 
   #find(resource: ResourceId, kind: KindId): number {
     let row = this.#first(resource)
-    while (row !== NONE && this.#definitionOf(row).id !== kind) row = this.#int(row, NEXT_AT)
+    while (row !== NONE && this.#definitionOf(row).id !== kind) row = this.#kinds.int(row, NEXT_AT)
     return row
   }
 
   #kindRows(resource: ResourceId): readonly number[] {
     const rows: number[] = []
-    for (let row = this.#first(resource); row !== NONE; row = this.#int(row, NEXT_AT)) rows.push(row)
+    for (let row = this.#first(resource); row !== NONE; row = this.#kinds.int(row, NEXT_AT)) rows.push(row)
     return rows
   }
 
@@ -200,14 +200,14 @@ export class RecordTable {
     const row = this.#kinds.add(bytes)
     const last = this.#kindRows(resource).at(-1)
     if (last === undefined) this.#index.add(hashOf(resource), row)
-    else this.#setInt(last, NEXT_AT, row)
+    else this.#kinds.setInt(last, NEXT_AT, row)
     return row
   }
 
   #removeKind(resource: ResourceId, row: number): void {
-    const next = this.#int(row, NEXT_AT)
-    const before = this.#kindRows(resource).find((other) => this.#int(other, NEXT_AT) === row)
-    if (before !== undefined) this.#setInt(before, NEXT_AT, next)
+    const next = this.#kinds.int(row, NEXT_AT)
+    const before = this.#kindRows(resource).find((other) => this.#kinds.int(other, NEXT_AT) === row)
+    if (before !== undefined) this.#kinds.setInt(before, NEXT_AT, next)
     else {
       this.#index.delete(hashOf(resource), row)
       if (next !== NONE) this.#index.add(hashOf(resource), next)
@@ -219,15 +219,15 @@ export class RecordTable {
   /** In the order in which they came: their chain leads from the last to the first. */
   #valueRows(row: number): readonly number[] {
     const rows: number[] = []
-    for (let value = this.#int(row, LAST_AT); value !== NONE; value = this.#values.next(value))
+    for (let value = this.#kinds.int(row, LAST_AT); value !== NONE; value = this.#values.next(value))
       rows.push(value)
     return rows.reverse()
   }
 
   #findValue(row: number, slot: string): number {
     const { model } = this.#definitionOf(row)
-    if (this.#int(row, COUNT_AT) > FEW) return this.#findAmongMany(row, slot)
-    let value = this.#int(row, LAST_AT)
+    if (this.#kinds.int(row, COUNT_AT) > FEW) return this.#findAmongMany(row, slot)
+    let value = this.#kinds.int(row, LAST_AT)
     while (value !== NONE && this.#values.slot(value, model) !== slot) value = this.#values.next(value)
     return value
   }
@@ -243,10 +243,10 @@ export class RecordTable {
   }
 
   #addValue(row: number, held: HeldValue): void {
-    const value = this.#values.add(held, row, this.#int(row, LAST_AT))
-    this.#setInt(row, LAST_AT, value)
-    const count = this.#int(row, COUNT_AT) + 1
-    this.#setInt(row, COUNT_AT, count)
+    const value = this.#values.add(held, row, this.#kinds.int(row, LAST_AT))
+    this.#kinds.setInt(row, LAST_AT, value)
+    const count = this.#kinds.int(row, COUNT_AT) + 1
+    this.#kinds.setInt(row, COUNT_AT, count)
     if (count === FEW + 1) for (const each of this.#valueRows(row)) this.#indexSlot(row, each)
     else if (count > FEW) this.#indexSlot(row, value)
   }
@@ -257,17 +257,17 @@ export class RecordTable {
 
   #removeValue(row: number, value: number, slot: string): void {
     const next = this.#values.next(value)
-    const count = this.#int(row, COUNT_AT)
+    const count = this.#kinds.int(row, COUNT_AT)
     const rows = this.#valueRows(row)
     const behind = rows[rows.indexOf(value) + 1]
-    if (behind === undefined) this.#setInt(row, LAST_AT, next)
+    if (behind === undefined) this.#kinds.setInt(row, LAST_AT, next)
     else this.#values.setNext(behind, next)
     if (count > FEW) this.#slots.delete(slotHash(row, slot), value)
     if (count === FEW + 1)
       for (const each of rows)
         if (each !== value)
           this.#slots.delete(slotHash(row, this.#values.slot(each, this.#definitionOf(row).model)), each)
-    this.#setInt(row, COUNT_AT, count - 1)
+    this.#kinds.setInt(row, COUNT_AT, count - 1)
     this.#values.delete(value)
   }
 
@@ -290,39 +290,12 @@ export class RecordTable {
   }
 
   #definitionOf(row: number): KindDefinition {
-    return this.#definitions.of(this.#int(row, KIND_AT))
-  }
-
-  #int(row: number, at: number): number {
-    const rows = this.#kinds
-    rows.seek(row)
-    return rows.view.getInt32(rows.at + at)
-  }
-
-  #setInt(row: number, at: number, value: number): void {
-    const rows = this.#kinds
-    rows.seek(row)
-    rows.view.setInt32(rows.at + at, value)
-  }
-
-  #double(row: number, at: number): number {
-    const rows = this.#kinds
-    rows.seek(row)
-    return rows.view.getFloat64(rows.at + at)
-  }
-
-  #setDouble(row: number, at: number, value: number): void {
-    const rows = this.#kinds
-    rows.seek(row)
-    rows.view.setFloat64(rows.at + at, value)
+    return this.#definitions.of(this.#kinds.int(row, KIND_AT))
   }
 }
 
 const hashOf = (resource: ResourceId): number => mixed(hashOfText(resource))
 const slotHash = (row: number, slot: string): number => mixed(hashOfText(slot, row))
-
-/** Of a lower-case digit. */
-const hexDigit = (code: number): number => (code < 0x60 ? code - 0x30 : code - 0x57)
 
 function fingerprintParts(records: readonly KindRecord[]): readonly Uint8Array[] {
   const byId = [...records].sort((a, b) => a.definition.id - b.definition.id)

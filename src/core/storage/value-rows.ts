@@ -39,27 +39,19 @@ export class ValueRows {
 
   /** The next row of its chain; -1 behind the last. */
   next(row: number): number {
-    const rows = this.#rows
-    rows.seek(row)
-    return rows.view.getInt32(rows.at + NEXT_AT)
+    return this.#rows.int(row, NEXT_AT)
   }
 
   setNext(row: number, next: number): void {
-    const rows = this.#rows
-    rows.seek(row)
-    rows.view.setInt32(rows.at + NEXT_AT, next)
+    this.#rows.setInt(row, NEXT_AT, next)
   }
 
   owner(row: number): number {
-    const rows = this.#rows
-    rows.seek(row)
-    return rows.view.getInt32(rows.at + OWNER_AT)
+    return this.#rows.int(row, OWNER_AT)
   }
 
   signer(row: number): string {
-    const rows = this.#rows
-    rows.seek(row)
-    return this.#signers.of(rows.view.getUint32(rows.at + SIGNER_AT))
+    return this.#signers.of(this.#rows.int(row, SIGNER_AT))
   }
 
   expiresAt(row: number): Instant {
@@ -103,7 +95,7 @@ export class ValueRows {
     const view = new DataView(bytes.buffer)
     view.setInt32(NEXT_AT, next)
     view.setInt32(OWNER_AT, owner)
-    view.setUint32(SIGNER_AT, this.#signers.numberOf(signer))
+    view.setInt32(SIGNER_AT, this.#signers.numberOf(signer))
     view.setFloat64(STORED_AT, storedAt)
     bytes.set(wire, WIRE_AT)
     return bytes

@@ -1,5 +1,5 @@
+import { hexDigit } from "../../kit/hex.ts"
 import { isIn, PARAMETER_VALUE, TOKEN } from "../../sip/characters.ts"
-import { hexDigit } from "../known-requests/credential-scan.ts"
 
 const SCHEME = "Digest "
 const RESPONSE_DIGITS = 32

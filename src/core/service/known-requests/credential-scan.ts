@@ -1,3 +1,4 @@
+import { hexDigit } from "../../kit/hex.ts"
 import { isIn, TOKEN } from "../../sip/characters.ts"
 import type { SkeletonHash } from "./skeleton-hash.ts"
 
@@ -102,13 +103,6 @@ export class CredentialScan {
     this.count = count
     return true
   }
-}
-
-/** -1 for what is none. */
-export const hexDigit = (code: number): number => {
-  if (code >= 48 && code <= 57) return code - 48
-  const letter = code | 0x20
-  return letter >= 97 && letter <= 102 ? letter - 87 : -1
 }
 
 function key(name: string): number {

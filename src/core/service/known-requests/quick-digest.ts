@@ -1,5 +1,6 @@
+import { hexDigit } from "../../kit/hex.ts"
 import { md5, md5Room, md5Words } from "../../kit/md5.ts"
-import { type CredentialScan, hexDigit } from "./credential-scan.ts"
+import type { CredentialScan } from "./credential-scan.ts"
 
 /** Where the parts stand that are new each time. */
 export type AnswerPlaces = Pick<

@@ -29,6 +29,7 @@ const CONTACT = 26
 const FIRST_HELD = 30
 
 const NO_CONNECTION = -1
+
 /** The node's own end of a flow. */
 interface Near {
   readonly local: Flow["local"]
@@ -79,18 +80,15 @@ export class EdgeRows {
   }
 
   checkAt(row: number): Instant {
-    this.rows.seek(row)
-    return this.rows.view.getFloat64(this.rows.at + CHECK_AT) as Instant
+    return this.rows.double(row, CHECK_AT) as Instant
   }
 
   checkedAt(row: number): Instant {
-    this.rows.seek(row)
-    return this.rows.view.getFloat64(this.rows.at + CHECKED_AT) as Instant
+    return this.rows.double(row, CHECKED_AT) as Instant
   }
 
   setCheckAt(row: number, at: Instant): void {
-    this.rows.seek(row)
-    this.rows.view.setFloat64(this.rows.at + CHECK_AT, at)
+    this.rows.setDouble(row, CHECK_AT, at)
   }
 
   /** The place of the row's first registration in `rows.view`, until something is added, replaced or deleted. */
