@@ -24,6 +24,7 @@ import { COPIES } from "./placement.ts"
 import type { Records } from "./records.ts"
 import type { Repair } from "./repair.ts"
 import type { Reply, Requests } from "./requests.ts"
+import type { Appointment } from "./schedule.ts"
 
 /** A peer whose share has changed asks the former holders for so long before it says that there is no more. */
 const UNSURE = seconds(10)
@@ -66,6 +67,8 @@ interface Read {
   readonly askedAt: Instant
   readonly done: Done
   isDone: boolean
+  /** When it is put to other holders. */
+  hedge: Appointment | undefined
   /** Other holders that are asked, and what they said. */
   hedges: number
   readonly hedged: Set<NodeId>
@@ -169,6 +172,7 @@ export class Reads {
       askedAt: this.#fabric.now,
       done,
       isDone: false,
+      hedge: undefined,
       hedges: 0,
       hedged: new Set(),
       opinions: [],
@@ -192,12 +196,12 @@ export class Reads {
         this.#finish(read, { kind: "found", answers, path })
       })
     const { resource } = read.request
-    const hedge = this.#fabric.in(HEDGE, () => this.#hedge(read))
+    this.#hedgeLater(read)
     this.#requests.ask({
       to: { kind: "resource", resource, tried: read.attempts++ },
       body: { kind: "fetch-req", ...read.request },
       done: (reply) => {
-        this.#fabric.schedule.cancel(hedge)
+        this.#fabric.schedule.cancel(read.hedge)
         this.#replied(read, reply)
       },
     })
@@ -232,6 +236,11 @@ export class Reads {
     this.#fabric.in(HEDGE, () => this.#attempt(read))
   }
 
+  #hedgeLater(read: Read): void {
+    this.#fabric.schedule.cancel(read.hedge)
+    read.hedge = this.#fabric.in(HEDGE, () => this.#hedge(read))
+  }
+
   /**
    * Puts the question to the other holders as well. One of them may lack the last write, never two: so their
    * answers count together, or beside that of a holder that is us. Asked are those that are holders now and were
@@ -244,11 +253,11 @@ export class Reads {
     if (read.isDone || !topology.knowsHolders(resource, COPIES)) return
     const [, ...copies] = topology.holders(resource, COPIES)
     const old = this.#newcomers.oldHolders(resource)
-    const others = copies.filter((node) => old.includes(node))
-    if (!this.#takeSpare() && !this.#isSilent(topology.responsible(resource)))
-      return void this.#fabric.in(HEDGE, () => this.#hedge(read))
+    const others = copies.filter((node) => old.includes(node) && !read.hedged.has(node))
+    const isToWait =
+      others.length > 0 && !this.#takeSpare() && !this.#isSilent(topology.responsible(resource))
+    if (isToWait) return this.#hedgeLater(read)
     for (const node of others) {
-      if (read.hedged.has(node)) continue
       read.hedged.add(node)
       if (node === self) {
         const outcome = storage.fetch(read.request, now)
