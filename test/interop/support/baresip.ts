@@ -163,15 +163,23 @@ function tone(): Buffer {
   return wav
 }
 
-function freePort(host: string): Promise<number> {
+/** Below those that a kernel deals out, or the phone's own sockets might be given it before its control connection is open. */
+let lastPort = 24_000
+
+async function freePort(host: string): Promise<number> {
+  for (;;) {
+    const port = ++lastPort
+    if (await isFree(host, port)) return port
+  }
+}
+
+function isFree(host: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer()
-    server.on("error", reject)
-    server.listen(0, host, () => {
-      const address = server.address()
-      const port = typeof address === "object" && address ? address.port : 0
-      server.close(() => resolve(port))
-    })
+    server.on("error", (error: NodeJS.ErrnoException) =>
+      error.code === "EADDRINUSE" ? resolve(false) : reject(error),
+    )
+    server.listen(port, host, () => server.close(() => resolve(true)))
   })
 }
 
