@@ -2,13 +2,21 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
+import { RelayedCalls } from "../support/relayed-calls.ts"
 import { Farm, statusOf, valuesIn } from "../support/sip-farm.ts"
 
 // A guard against slow decay: bytes allocated for one operation of a hot path. Unlike times they are the same on a busy
 // machine, and most of what makes a message slower shows in them. A baseline is what was measured when it was written;
 // half as much again is let pass. Whoever makes a path leaner lowers its baseline.
 
-const BASELINES = { refresh: 9_600, challenge: 6_400, stranger: 24_500, options: 5_500, call: 77_000 }
+const BASELINES = {
+  refresh: 9_600,
+  challenge: 6_400,
+  stranger: 24_500,
+  options: 5_500,
+  call: 77_000,
+  relayed: 42_600,
+}
 const MARGIN = 1.5
 
 const WARM_UP = 2_000
@@ -33,7 +41,10 @@ function bytesFor(operation: () => void): number {
 }
 
 function guard(name: keyof typeof BASELINES, operation: () => void): void {
-  const bytes = Math.round(bytesFor(operation))
+  judge(name, Math.round(bytesFor(operation)))
+}
+
+function judge(name: keyof typeof BASELINES, bytes: number): void {
   const most = BASELINES[name] * MARGIN
   assert.ok(bytes > 0, "nothing was measured")
   assert.ok(bytes <= most, `${name} allocates ${bytes} bytes; the baseline is ${BASELINES[name]}`)
@@ -119,6 +130,23 @@ test("a call that is relayed, answered and ended allocates no more than it did",
     assert.equal(statusOf(alice.lastAnswer()), 200)
     clear()
   })
+})
+
+test("a whole call allocates no more in its node than it did, its messages apart from whoever writes them", () => {
+  const calls = new RelayedCalls(20)
+  for (let batch = 0; batch < WARM_UP / BATCH; batch++) calls.run(BATCH, BATCH, (_, __, work) => work())
+  const samples = new Map<string, number[]>()
+  for (let batch = 0; batch < BATCHES; batch++) {
+    if (batch % 10 === 0) collect()
+    calls.run(BATCH, BATCH, (what, count, work) => {
+      const before = process.memoryUsage().heapUsed
+      work()
+      const bytes = (process.memoryUsage().heapUsed - before) / count
+      samples.set(what, [...(samples.get(what) ?? []), bytes])
+    })
+  }
+  const medians = [...samples.values()].map((each) => each.toSorted((a, b) => a - b)[each.length >> 1]!)
+  judge("relayed", Math.round(medians.reduce((sum, bytes) => sum + bytes)))
 })
 
 /**
