@@ -1,5 +1,5 @@
 import { SeededRandom } from "../../core/kit/random.ts"
-import { type Instant, minutes, seconds } from "../../core/kit/time.ts"
+import { after, type Instant, minutes, seconds } from "../../core/kit/time.ts"
 import { layTables } from "./first-tables.ts"
 import { IdSpace } from "./id-space.ts"
 import { Latency, type LatencyName } from "./latency.ts"
@@ -49,7 +49,8 @@ const ENTRIES_A_PEER = 100
 const MOST_RECORDS = 20_000
 /** After the last change, before the ring is measured. */
 const REST = seconds(30)
-const SLICES = 200
+/** Steps that are told, at least; none takes longer than a simulated minute. */
+const LEAST_STEPS = 200
 
 /** The parts of one world, ready to begin. `ranks`: ids that may be used, of which peers and joiners are drawn. */
 export class LeanWorld {
@@ -61,6 +62,8 @@ export class LeanWorld {
   readonly lookups: Lookups
   /** The same questions, put as if nobody lied; only where somebody does. */
   readonly unaided: Lookups | undefined
+  /** Nobody asks any more: what has been asked is waited for. */
+  isClosing = false
   readonly #fresh: Uint32Array
   #taken = 0
 
@@ -121,8 +124,13 @@ export class LeanWorld {
   }
 }
 
-/** Runs one simulation: yields how far it is, and returns what came of it. */
-export function* simulate(options: SimulationOptions): Generator<Stage, SimulationResult> {
+/**
+ * Runs one simulation: yields how far it is, and returns what came of it. Who answers a yield of time with `stop` gets what
+ * came of it so far, as if its time had been meant to be so short.
+ */
+export function* simulate(
+  options: SimulationOptions,
+): Generator<Stage, SimulationResult, "stop" | undefined> {
   const { peers, seed, latency } = options
   const time = minutes(options.minutes)
   const changes = expectedChanges(options)
@@ -140,13 +148,20 @@ export function* simulate(options: SimulationOptions): Generator<Stage, Simulati
   if (options.fault && options.fault.kind !== "liars") strike(world, options.fault, time / 2)
   const begin = performance.now()
   const events = world.population.post.events
-  for (let slice = 1; slice <= SLICES; slice++) {
-    world.population.run(((slice * (time + REST)) / SLICES) as Instant)
-    yield { stage: "time", done: slice / SLICES }
+  let played = options
+  const steps = Math.max(LEAST_STEPS, Math.ceil(options.minutes))
+  for (let step = 1; step <= steps; step++) {
+    world.population.run(((step * (time + REST)) / steps) as Instant)
+    const wish = yield { stage: "time", done: step / steps }
+    if (wish === undefined || world.population.now >= time) continue
+    played = { ...options, minutes: world.population.now / minutes(1) }
+    world.isClosing = true
+    world.population.run(after(world.population.now, REST))
+    break
   }
   const took = (performance.now() - begin) / 1_000
   const eventsPerSecond = (world.population.post.events - events) / Math.max(took, 0.001)
-  return measure(world, options, eventsPerSecond)
+  return measure(world, played, eventsPerSecond)
 }
 
 /** How many joiners there can be: with churn so many that more are as good as impossible. */
@@ -156,8 +171,10 @@ function expectedChanges({ peers, churn, minutes }: SimulationOptions): number {
   return Math.ceil(mean + 8 * Math.sqrt(mean) + 8)
 }
 
-function planLookups({ population, lookups, unaided }: LeanWorld, count: number, time: number): void {
+function planLookups(world: LeanWorld, count: number, time: number): void {
+  const { population, lookups, unaided } = world
   const ask = () => {
+    if (world.isClosing) return
     const [origin, record] = [lookups.anyPeer(), lookups.anyRecord()]
     lookups.ask(origin, record)
     unaided?.ask(origin, record)

@@ -12,7 +12,8 @@ import type { Terminal } from "../terminal.ts"
 
 const NOTES = `
 One seed decides everything. Peers are those of a ring too wide for a full mesh; the CHORD-RELOAD plug-in of a node decides
-for each. Where no --churn is given, one peer in a hundred joins, and as many leave, while look-ups run.
+for each. Where no --churn is given, one peer in a hundred joins, and as many leave, while look-ups run. Ctrl-C ends it
+and prints what came of the time that was played.
   carillon sim --peers 1000000 --lookups 10000 --json
   carillon sim --peers 10000 --churn 60m --minutes 60 --latency internet`
 
@@ -45,13 +46,21 @@ export function addSim(parent: Command, { terminal }: Stage): void {
 }
 
 const STEPS = 100
+const SIGNALS = ["SIGINT", "SIGTERM"] as const
 
 async function play(options: SimulationOptions, terminal: Terminal): Promise<SimulationResult> {
   const { simulate } = await import("../../../sim/lean/simulate.ts")
   const progress = await startProgress(2 * STEPS, "steps", terminal)
+  let wish: "stop" | undefined
+  const stop = () => {
+    wish = "stop"
+    terminal.remark("what was played is being measured")
+  }
+  // Once: a second one ends the process.
+  for (const signal of SIGNALS) process.once(signal, stop)
   try {
     for (const run = simulate(options); ; ) {
-      const next = run.next()
+      const next = run.next(wish)
       if (next.done) return next.value
       const { stage, done } = next.value
       progress.reach(Math.floor(STEPS * done) + (stage === "time" ? STEPS : 0))
@@ -59,6 +68,7 @@ async function play(options: SimulationOptions, terminal: Terminal): Promise<Sim
     }
   } finally {
     progress.stop()
+    for (const signal of SIGNALS) process.off(signal, stop)
   }
 }
 
