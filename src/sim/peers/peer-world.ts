@@ -25,8 +25,8 @@ const MOST_IN_WAVE = 16
 const STEP = milliseconds(250)
 
 /** How links are watched while nothing can happen to them: most of what a ring at rest costs is watching. */
-export const CALM: LinkWatch = { round: seconds(2), neighborIdle: seconds(10) }
-/** So long before something may happen, links are watched as ever. */
+export const CALM: LinkWatch = { round: seconds(5), neighborIdle: seconds(30) }
+/** So long after something has happened and before something may, links are watched as ever. */
 const ALERT = seconds(10)
 
 /** The overlay's name. */
@@ -187,11 +187,23 @@ export class PeerWorld extends Scene {
     const wakeAt = (end - ALERT) as Instant
     if (after(this.now, ALERT) < wakeAt) {
       this.run(ALERT)
-      this.#watch = CALM
-      while (this.now < wakeAt) tell(wakeAt)
-      this.#watch = WATCHFUL
+      this.#watchLess(() => {
+        while (this.now < wakeAt) tell(wakeAt)
+      })
     }
     while (this.now < end) tell(end)
+  }
+
+  /** Lets time pass until then in a ring that is whole and to which nothing happens: links are watched less closely. */
+  rest(end: Instant): void {
+    this.#watchLess(() => this.runUntil(() => this.now >= end, milliseconds(Math.max(0, end - this.now))))
+  }
+
+  #watchLess(tell: () => void): void {
+    const usual = this.#watch
+    this.#watch = CALM
+    tell()
+    this.#watch = usual
   }
 
   /** Machines lose power, all at one instant. */
