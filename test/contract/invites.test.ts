@@ -20,8 +20,10 @@ interface Side {
 const URI = `sip:bob@${DOMAIN}`
 const TO = `<${URI}>`
 
-function side(isRead: boolean): Side {
+/** `recalls`: the node need not ask for bindings. */
+function side(isRead: boolean, recalls = false): Side {
   const farm = new Farm(2)
+  farm.recallsBindings = recalls
   for (const user of ["alice", "bob"]) farm.addUser(user, "secret")
   const node = farm.nodes[0]!
   const alice = farm.phone("alice", "UDP", "192.0.2.1")
@@ -34,7 +36,7 @@ function side(isRead: boolean): Side {
   return { farm, node, alice, bob, challenge, isRead }
 }
 
-const sides = () => [side(false), side(true)]
+const sides = (recalls: boolean) => [side(false, recalls), side(true, recalls)]
 
 type Change = readonly [name: string, change: (text: string) => string]
 
@@ -191,7 +193,8 @@ function set(scene: Story["scene"], { farm, node, bob }: Side): void {
 function told({ farm, node, alice, bob }: Side) {
   const logs = node.effects.filter(({ kind }) => kind === "log" || kind === "count")
   const sent = node.effects.flatMap((effect) => (effect.kind === "send" ? [[effect.id, effect.hop]] : []))
-  const asked = node.asked()
+  // What is read asks, even where it need not.
+  const asked = farm.recallsBindings ? [] : node.asked()
   const { deadline, statistics } = node.server
   const [inboxes, lost] = [[[...alice.inbox], [...bob.inbox]], [...node.lost]]
   return { inboxes, logs, sent, asked, deadline, statistics, lost, now: farm.now }
@@ -235,7 +238,7 @@ function play(
 }
 
 test("each way in which an INVITE may be written goes on the same, whether it is recognized or read", () => {
-  const both = sides()
+  const [asking, recalling] = [sides(false), sides(true)]
   let number = 100
   for (const [name, change] of CHANGES) {
     const story = {
@@ -247,7 +250,8 @@ test("each way in which an INVITE may be written goes on the same, whether it is
       pause: 100,
     } as const
     try {
-      play(both, story, ++number)
+      play(asking, story, ++number)
+      play(recalling, story, number)
     } catch (error) {
       throw new Error(name, { cause: error })
     }
@@ -279,8 +283,8 @@ test("whatever comes of it, and wherever it leads, an INVITE that is recognized 
     pause: fc.constantFrom(0, 600, 40_000, 250_000),
   })
   fc.assert(
-    fc.property(fc.array(story, { minLength: 1, maxLength: 4 }), (stories) => {
-      const both = sides()
+    fc.property(fc.array(story, { minLength: 1, maxLength: 4 }), fc.boolean(), (stories, recalls) => {
+      const both = sides(recalls)
       for (const [index, each] of stories.entries()) play(both, each, 100 + index)
     }),
     { seed: 3261, numRuns: 250 },

@@ -226,7 +226,8 @@ test("what phones answer is recognized where it is plain, and the compact form i
   alice.ask(node, "INVITE", { uri: `sip:bob@${DOMAIN}` })
   const request = bob.got("INVITE")
   const reader = new OnwardReader()
-  const awaiting = { method: "INVITE", bytes: new Uint8Array(Buffer.from(request, "latin1")) }
+  const bytes = new Uint8Array(Buffer.from(request, "latin1"))
+  const awaiting = { method: "INVITE", bytes, repeated: undefined }
   const isRecognized = (text: string) =>
     reader.read(new Uint8Array(Buffer.from(text, "latin1")), () => awaiting) !== undefined
   const of = (status: string) => responseTo(request, { status, change: PROPER, body: "", times: 1 }, bob)

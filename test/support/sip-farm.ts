@@ -14,7 +14,13 @@ import type {
   SipServer,
   SipSettings,
 } from "../../src/core/service/sip-server-interface.ts"
-import type { BindingEntry, StoreAnswer, StoreRequest, Subscriber } from "../../src/core/service/stores.ts"
+import type {
+  BindingEntry,
+  FoundBindings,
+  StoreAnswer,
+  StoreRequest,
+  Subscriber,
+} from "../../src/core/service/stores.ts"
 import type { Flow, Hop, Transport } from "../../src/core/sip/transport.ts"
 import { openSslHashes } from "./hashes.ts"
 
@@ -43,6 +49,8 @@ export class Farm {
   readonly dns = new Map<string, readonly DnsRecord[]>()
   /** Undefined: the stores answer at once. */
   storeFault: "silent" | "unavailable" | undefined
+  /** Whether a node need not ask for bindings, as one that answers for them itself. */
+  recallsBindings = false
   #lastConnection = 100
   readonly #work: (() => void)[] = []
   #working = false
@@ -141,6 +149,7 @@ export class FarmNode {
         isAlive: (node) => !farm.dead.has(node),
         nodeWithPrefix: (prefix) => farm.living().find((node) => node.id.startsWith(prefix))?.id,
         refusesWork: () => this.refusal,
+        recallBindings: (aor) => this.#recall(aor),
       },
       trusted: [],
       algorithms: ["MD5"],
@@ -171,6 +180,13 @@ export class FarmNode {
       else if (effect.kind === "store-bindings") this.#store(effect)
       else if (effect.kind === "resolve") this.#resolve(effect.ticket, effect.question)
     }
+  }
+
+  #recall(aor: string): FoundBindings | undefined {
+    const { recallsBindings, storeFault } = this.farm
+    if (!recallsBindings || storeFault !== undefined) return undefined
+    const answer = answerOf(this.farm, this.id, { kind: "find-bindings", ticket: 0, aor })
+    return answer?.kind === "bindings-found" && answer.result.kind === "found" ? answer.result : undefined
   }
 
   #resolve(ticket: number, { type, name }: DnsQuestion): void {

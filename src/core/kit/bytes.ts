@@ -67,12 +67,13 @@ export function randomBytes(random: Random, count: number): Uint8Array {
 
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-/** Base64url without padding. RFC 4648 §5. */
-export function toBase64Url(bytes: Uint8Array): string {
+/** Base64url without padding, of the first `length` bytes. RFC 4648 §5. */
+export function toBase64Url(bytes: Uint8Array, length: number = bytes.length): string {
   let text = ""
-  for (let i = 0; i < bytes.length; i += 3) {
-    const left = bytes.length - i
-    const group = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0)
+  for (let i = 0; i < length; i += 3) {
+    const left = length - i
+    const second = left > 1 ? bytes[i + 1]! : 0
+    const group = (bytes[i]! << 16) | (second << 8) | (left > 2 ? bytes[i + 2]! : 0)
     text += DIGITS[group >> 18]! + DIGITS[(group >> 12) & 63]!
     if (left > 1) text += DIGITS[(group >> 6) & 63]!
     if (left > 2) text += DIGITS[group & 63]!
@@ -87,19 +88,26 @@ VALUES[0x2f] = 63
 
 /** Bytes of base64 or base64url, padded or not; undefined where a character is neither. */
 export function fromBase64(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4))
+  const length = fromBase64Into(text, bytes)
+  if (length < 0) return undefined
+  return length === bytes.length ? bytes : bytes.slice(0, length)
+}
+
+/** The same into memory that is there, which has to have room; how many bytes, or -1. */
+export function fromBase64Into(text: string, bytes: Uint8Array): number {
   let length = text.length
   while (length > 0 && text.charCodeAt(length - 1) === 0x3d) length--
-  if (length % 4 === 1) return undefined
-  const bytes = new Uint8Array(Math.floor((length * 3) / 4))
+  if (length % 4 === 1) return -1
   let group = 0
   let at = 0
   for (let i = 0; i < length; i++) {
     const value = VALUES[text.charCodeAt(i)] ?? -1
-    if (value < 0) return undefined
+    if (value < 0) return -1
     group = ((group << 6) | value) & 0xffffff
     if (i % 4 === 1) bytes[at++] = (group >> 4) & 255
     if (i % 4 === 2) bytes[at++] = (group >> 2) & 255
     if (i % 4 === 3) bytes[at++] = group & 255
   }
-  return bytes
+  return at
 }

@@ -110,6 +110,7 @@ class Node implements CarillonNode {
       isAlive: (node) => this.#peers.isAlive(node),
       nodeWithPrefix: (prefix) => this.#peers.nodeWithPrefix(prefix),
       refusesWork: () => refusalOf(this.#health),
+      recallBindings: (aor, now) => this.#stores.recallBindings(aor, now),
       aliases: () => this.#peers.aliases,
     })
   }

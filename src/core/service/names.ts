@@ -1,5 +1,7 @@
 import { FormatError } from "../kit/errors.ts"
 import { ipVersion } from "../kit/ip.ts"
+import { ownText } from "../kit/own-text.ts"
+import { Remembered } from "../kit/remembered.ts"
 import type { Listener, Transport } from "../sip/transport.ts"
 import { canonicalUser, parseUri, type SipUri, type Uri } from "../sip/uri.ts"
 
@@ -9,6 +11,10 @@ export interface NamesSettings {
   readonly listeners: readonly Listener[]
 }
 
+/** Addresses-of-record, of each generation, and how long one may be. */
+const REMEMBERED = 4_096
+const REMEMBERED_LENGTH = 128
+
 /** The standard ports, on which a domain is served whatever the ports behind are. RFC 3261 §19.1.2. */
 const STANDARD_PORTS: readonly number[] = [5060, 5061]
 
@@ -17,6 +23,8 @@ export class Names {
   readonly #settings: NamesSettings
   #aliases: readonly string[] = []
   #hosts: ReadonlySet<string> = new Set()
+  /** By user. */
+  readonly #aors = new Remembered<string>(REMEMBERED)
 
   constructor(settings: NamesSettings) {
     this.#settings = settings
@@ -41,9 +49,25 @@ export class Names {
   /** `alice@example.org`; undefined where the URI names nobody of the domain. RFC 3261 §10.3 step 5. */
   aorOf(text: string, arrivedBy: Transport): string | undefined {
     const uri = readUri(text)
-    if (uri === undefined || !this.isOurs(uri, arrivedBy)) return undefined
+    return uri && this.aorOfUri(uri, arrivedBy)
+  }
+
+  /** The same of a URI that has been read. */
+  aorOfUri(uri: Uri, arrivedBy: Transport): string | undefined {
+    if (!this.isOurs(uri, arrivedBy)) return undefined
     const user = canonicalUser(uri)
-    return user === "" ? undefined : `${user}@${this.#settings.domain}`
+    return user === "" ? undefined : this.#aorOfUser(user)
+  }
+
+  /** The same text again and again, since it is looked up in many tables, which hash a new one each time. */
+  #aorOfUser(user: string): string {
+    const known = this.#aors.get(user)
+    if (known !== undefined) return known
+    const aor = `${user}@${this.#settings.domain}`
+    if (aor.length > REMEMBERED_LENGTH) return aor
+    const kept = ownText(aor)
+    this.#aors.set(ownText(user), kept)
+    return kept
   }
 
   #takes(uri: SipUri, port: number, arrivedBy: Transport): boolean {

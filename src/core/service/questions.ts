@@ -5,7 +5,7 @@ import { after, type Instant, seconds } from "../kit/time.ts"
 import type { SipEffect } from "./sip-server-interface.ts"
 import type {
   BindingEntry,
-  EdgeBindings,
+  FoundBindings,
   StoreAnswer,
   StoreRequest,
   Subscriber,
@@ -24,7 +24,6 @@ type Resume<Result> = (result: Result | Unavailable, now: Instant) => readonly S
 export type FoundSubscriber =
   | { readonly kind: "present"; readonly subscriber: Subscriber }
   | { readonly kind: "absent" }
-export type FoundBindings = { readonly kind: "found"; readonly entries: readonly EdgeBindings[] }
 export type StoredBindings = { readonly kind: "stored" }
 
 type Pending =

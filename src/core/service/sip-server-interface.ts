@@ -3,9 +3,9 @@ import type { CountEffect, LogEffect } from "../kit/log.ts"
 import type { Machine } from "../kit/machine.ts"
 import type { Random } from "../kit/random.ts"
 import type { Room } from "../kit/room.ts"
-import type { Duration } from "../kit/time.ts"
+import type { Duration, Instant } from "../kit/time.ts"
 import type { Flow, Hop, Listener } from "../sip/transport.ts"
-import type { StoreAnswer, StoreRequest, Ticket } from "./stores.ts"
+import type { FoundBindings, StoreAnswer, StoreRequest, Ticket } from "./stores.ts"
 
 /** A question to the domain name system, as RFC 3263 asks them. */
 export interface DnsQuestion {
@@ -75,6 +75,8 @@ export interface Surroundings {
   nodeWithPrefix(prefix: string): string | undefined
   /** Whether new registrations and calls are taken: false while draining or unhealthy. Reason for the Warning. */
   refusesWork(): string | undefined
+  /** The bindings of a user, where nobody else has to be asked for them; undefined where `find-bindings` may take its time. */
+  recallBindings(aor: string, now: Instant): FoundBindings | undefined
 }
 
 export interface SipSettings {

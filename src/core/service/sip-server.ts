@@ -263,7 +263,10 @@ class Server implements SipServer, Desk {
   #perform(effects: readonly ProxyEffect[], now: Instant): readonly SipEffect[] {
     if (effects.length === 1) return this.#performOne(effects[0]!, now)
     const done: SipEffect[] = []
-    for (const effect of effects) done.push(...this.#performOne(effect, now))
+    for (const effect of effects) {
+      if (effect.kind === "send") done.push(effect)
+      else done.push(...this.#performOne(effect, now))
+    }
     return done
   }
 

@@ -57,6 +57,12 @@ export interface EdgeBindings extends BindingEntry {
   readonly edge: string
 }
 
+/** What is held of an AOR: an entry of each node that has said something. */
+export interface FoundBindings {
+  readonly kind: "found"
+  readonly entries: readonly EdgeBindings[]
+}
+
 /** The fabric cannot answer or store now; `cause` is a sentence for the log and the Warning. */
 export interface Unavailable {
   readonly kind: "unavailable"
@@ -86,7 +92,7 @@ export type StoreAnswer =
   | {
       readonly kind: "bindings-found"
       readonly ticket: Ticket
-      readonly result: { readonly kind: "found"; readonly entries: readonly EdgeBindings[] } | Unavailable
+      readonly result: FoundBindings | Unavailable
     }
   | {
       readonly kind: "bindings-stored"

@@ -32,8 +32,8 @@ let used = 0
 export function copyWithout(bytes: Uint8Array, from: number, to: number, end: number): Uint8Array {
   const length = end - to + from
   const copy = length > SLAB_BYTES / 8 ? new Uint8Array(length) : room(length)
-  copy.set(bytes.subarray(0, from))
-  copy.set(bytes.subarray(to, end), from)
+  if (from > 0) copy.set(bytes.subarray(0, from))
+  copy.set(to === 0 && end === bytes.length ? bytes : bytes.subarray(to, end), from)
   return copy
 }
 

@@ -14,7 +14,7 @@ import { makeAck, makeCancel } from "./client-messages.ts"
 import { InviteClient } from "./invite-client.ts"
 import type { LayerEffect, LayerInput, Origin } from "./layer-interface.ts"
 import { NonInviteClient } from "./non-invite-client.ts"
-import type { Awaiting } from "./onward.ts"
+import type { Awaiting, Repeated } from "./onward.ts"
 import type { SipTimers } from "./timers.ts"
 
 interface Client {
@@ -29,6 +29,7 @@ interface Client {
   request: SipRequest | undefined
   /** What would be repeated: the request, later its ACK. */
   bytes: Uint8Array | undefined
+  readonly repeated: Repeated | undefined
   progress: "calling" | "proceeding" | "answered"
   cancel: "no" | "wanted" | "sent"
   /** Why its way is broken. */
@@ -37,7 +38,10 @@ interface Client {
   timer: Appointed<Client> | undefined
 }
 
-type Outgoing = Pick<Extract<LayerInput, { kind: "start" }>, "request" | "hop" | "bytes" | "origin">
+type Outgoing = Pick<
+  Extract<LayerInput, { kind: "start" }>,
+  "request" | "hop" | "bytes" | "repeated" | "origin"
+>
 
 const ID = "client "
 const CANCEL = "CANCEL "
@@ -149,6 +153,7 @@ export class ClientTransactions {
       machine,
       request,
       bytes,
+      repeated: what.repeated,
       progress: "calling",
       cancel: "no",
       trouble: undefined,

@@ -1,6 +1,7 @@
 import type { CountEffect, LogEffect } from "../kit/log.ts"
 import type { SipMessage, SipRequest, SipResponse } from "../sip/message.ts"
 import type { Flow, Hop } from "../sip/transport.ts"
+import type { Repeated } from "./onward.ts"
 
 /** Names a server transaction; never used twice by one layer. */
 export type ServerKey = number
@@ -20,7 +21,7 @@ export type LayerInput =
   | { readonly kind: "node-lost"; readonly node: string }
   /**
    * Starts a client transaction. `branch` is that of the request's top Via and names the transaction. `bytes`: the request as it
-   * goes out, where that is known. `origin` comes back with every 2xx but the first.
+   * goes out, where that is known, and where its fields stand in them. `origin` comes back with every 2xx but the first.
    */
   | {
       readonly kind: "start"
@@ -28,6 +29,7 @@ export type LayerInput =
       readonly request: SipRequest
       readonly hop: Hop
       readonly bytes?: Uint8Array
+      readonly repeated?: Repeated | undefined
       readonly origin?: Origin
     }
   /** Cancels an INVITE client transaction: at once, or as soon as a provisional response allows. RFC 3261 §9.1. */

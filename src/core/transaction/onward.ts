@@ -11,7 +11,15 @@ export interface Awaiting {
   readonly method: string
   /** As it was sent; undefined where that is kept no longer. */
   readonly bytes: Uint8Array | undefined
+  /** Where in those bytes stands what a response repeats, where that is known. */
+  readonly repeated: Repeated | undefined
 }
+
+/**
+ * Where in a request that was sent stand the values that its responses repeat, of `REPEATED` in that order: of each the beginning and the end, counted
+ * back from the end of the message. It has one Via beside ours, which is its first field.
+ */
+export type Repeated = readonly number[]
 
 const VIA = headerNumber("Via")
 const FROM = headerNumber("From")
@@ -19,13 +27,20 @@ const TO = headerNumber("To")
 const CALL_ID = headerNumber("Call-ID")
 const CSEQ = headerNumber("CSeq")
 
-/** What a response repeats of its request, and does not change. RFC 3261 §8.2.6. */
-const REPEATED = [FROM, CALL_ID, CSEQ]
+/** What a response repeats of its request. RFC 3261 §8.2.6. */
+export const REPEATED: readonly number[] = [VIA, FROM, TO, CALL_ID, CSEQ]
+const NEEDED = [FROM, TO, CALL_ID, CSEQ]
+/** Of the places of a request: two numbers each. */
+const [VIA_PLACE, FROM_PLACE, TO_PLACE, CALL_ID_PLACE, CSEQ_PLACE] = [0, 2, 4, 6, 8] as const
+const FURTHER_PLACE = 10
 
 /** Longer ones are rare. */
 const MOST_BYTES = 4_096
 const MOST_LETTERS = 256
 
+const LF = 10
+/** Of "Via: ". */
+const VIA_NAME = 5
 const SPACE = 32
 const SEMICOLON = 59
 const EQUALS = 61
@@ -46,6 +61,10 @@ const NO_HEADERS = new Headers([])
 export class OnwardReader {
   readonly #scan = new MessageScan()
   readonly #request = new MessageScan()
+  /** Of the request: where its values begin and end, as in `Repeated`, but counted from the beginning; behind them further Vias. */
+  readonly #places: number[] = []
+  /** Where our own Via begins in it. */
+  #ownVia = 0
   #branch = ""
 
   /** `awaiting`: the request whose top Via has that branch, where one waits for its answer. */
@@ -60,7 +79,7 @@ export class OnwardReader {
       return undefined
     const branch = this.#branch
     const sent = awaiting(branch)
-    if (sent?.bytes === undefined || !this.#request.read(sent.bytes)) return undefined
+    if (sent?.bytes === undefined || !this.#findPlaces(sent.bytes, sent.repeated)) return undefined
     const tag = this.#tagStart(bytes, sent.bytes)
     if (tag < 0 || !this.#repeats(bytes, sent.bytes) || !isWrittenOurWay(scan, bytes)) return undefined
     const [start, end] = [scan.fields[via + NAME_START]!, scan.fields[via + VALUE_END]! + 2]
@@ -76,7 +95,37 @@ export class OnwardReader {
 
   #hasMandatory(): boolean {
     const scan = this.#scan
-    return scan.countOf(VIA) > 1 && scan.first(TO) >= 0 && REPEATED.every((number) => scan.first(number) >= 0)
+    if (scan.countOf(VIA) < 2) return false
+    for (const number of NEEDED) if (scan.first(number) < 0) return false
+    return true
+  }
+
+  #findPlaces(request: Uint8Array, repeated: Repeated | undefined): boolean {
+    const places = this.#places
+    places.length = 0
+    if (repeated === undefined) return this.#scanPlaces(request)
+    for (const fromEnd of repeated) places.push(request.length - fromEnd)
+    this.#ownVia = request.indexOf(LF) + 1 + VIA_NAME
+    return true
+  }
+
+  #scanPlaces(request: Uint8Array): boolean {
+    const [scan, places] = [this.#request, this.#places]
+    if (!scan.read(request) || scan.countOf(VIA) < 2) return false
+    const { fields } = scan
+    this.#ownVia = fields[scan.first(VIA) + VALUE_START]!
+    places.push(0, 0) // For the first Via below ours.
+    for (const number of NEEDED)
+      places.push(fields[scan.first(number) + VALUE_START]!, fields[scan.first(number) + VALUE_END]!)
+    let place = scan.first(VIA)
+    for (let below = 1; below < scan.countOf(VIA); below++) {
+      do place += FIELD_STRIDE
+      while (fields[place + FIELD_NUMBER] !== VIA)
+      const at = below === 1 ? VIA_PLACE : places.length
+      places[at] = fields[place + VALUE_START]!
+      places[at + 1] = fields[place + VALUE_END]!
+    }
+    return true
   }
 
   /** The parameters of our own Via: its branch, and what the next hop may have added to them. RFC 3581 §4. */
@@ -109,15 +158,15 @@ export class OnwardReader {
 
   /** Where the tag of To begins, which is that of the request with a tag, or has one more; -1 where it is neither. */
   #tagStart(bytes: Uint8Array, request: Uint8Array): number {
-    const [mine, its] = [this.#scan, this.#request]
-    const [to, asked] = [mine.first(TO), its.first(TO)]
-    const [start, end] = [mine.fields[to + VALUE_START]!, mine.fields[to + VALUE_END]!]
+    const scan = this.#scan
+    const to = scan.first(TO)
+    const [start, end] = [scan.fields[to + VALUE_START]!, scan.fields[to + VALUE_END]!]
     let tag = end
     while (tag > start && isIn(bytes[tag - 1]!, TOKEN)) tag--
     const mark = tag - TAG.length
     if (tag === end || mark <= start || !startsWith(bytes, mark, TAG) || bytes[mark - 1] !== BRACKET)
       return -1
-    const [from, until] = [its.fields[asked + VALUE_START]!, its.fields[asked + VALUE_END]!]
+    const [from, until] = [this.#places[TO_PLACE]!, this.#places[TO_PLACE + 1]!]
     const isSame = isAlike(bytes, start, end, request, from, until)
     const isTagged = request[until - 1] === BRACKET && isAlike(bytes, start, mark, request, from, until)
     return isSame || isTagged ? tag : -1
@@ -125,38 +174,41 @@ export class OnwardReader {
 
   /** From, Call-ID and CSeq, and all Vias below the top one. */
   #repeats(bytes: Uint8Array, request: Uint8Array): boolean {
-    const [mine, its] = [this.#scan, this.#request]
-    for (const number of REPEATED)
-      if (!this.#isAlikeAt(bytes, mine.first(number), request, its.first(number))) return false
-    let [here, there] = [mine.first(VIA), its.first(VIA)]
-    if (mine.countOf(VIA) !== its.countOf(VIA) || !this.#isBeginningAlike(bytes, here, request, there))
-      return false
-    for (let count = mine.countOf(VIA); count > 1; count--) {
-      do here += FIELD_STRIDE
-      while (mine.fields[here + FIELD_NUMBER] !== VIA)
-      do there += FIELD_STRIDE
-      while (its.fields[there + FIELD_NUMBER] !== VIA)
-      if (!this.#isAlikeAt(bytes, here, request, there)) return false
+    const scan = this.#scan
+    const isAlike =
+      this.#isAlikeAt(bytes, scan.first(FROM), request, FROM_PLACE) &&
+      this.#isAlikeAt(bytes, scan.first(CALL_ID), request, CALL_ID_PLACE) &&
+      this.#isAlikeAt(bytes, scan.first(CSEQ), request, CSEQ_PLACE)
+    if (!isAlike || !this.#isBeginningAlike(bytes, scan.first(VIA), request)) return false
+    const below = scan.countOf(VIA) - 1
+    if (below !== 1 + (this.#places.length - FURTHER_PLACE) / 2) return false
+    let place = scan.first(VIA)
+    for (let count = 0; count < below; count++) {
+      do place += FIELD_STRIDE
+      while (scan.fields[place + FIELD_NUMBER] !== VIA)
+      const its = count === 0 ? VIA_PLACE : FURTHER_PLACE + 2 * (count - 1)
+      if (!this.#isAlikeAt(bytes, place, request, its)) return false
     }
     return true
   }
 
   #isAlikeAt(bytes: Uint8Array, mine: number, request: Uint8Array, its: number): boolean {
-    const [a, b] = [this.#scan.fields, this.#request.fields]
+    const { fields } = this.#scan
+    const places = this.#places
     return isAlike(
       bytes,
-      a[mine + VALUE_START]!,
-      a[mine + VALUE_END]!,
+      fields[mine + VALUE_START]!,
+      fields[mine + VALUE_END]!,
       request,
-      b[its + VALUE_START]!,
-      b[its + VALUE_END]!,
+      places[its]!,
+      places[its + 1]!,
     )
   }
 
   /** Our own Via, up to its parameters. */
-  #isBeginningAlike(bytes: Uint8Array, mine: number, request: Uint8Array, its: number): boolean {
+  #isBeginningAlike(bytes: Uint8Array, mine: number, request: Uint8Array): boolean {
     let at = this.#scan.fields[mine + VALUE_START]!
-    let there = this.#request.fields[its + VALUE_START]!
+    let there = this.#ownVia
     for (; bytes[at] !== SEMICOLON; at++, there++) if (bytes[at] !== request[there]) return false
     return request[there] === SEMICOLON
   }

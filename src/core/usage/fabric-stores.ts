@@ -8,7 +8,14 @@ import { Remembered } from "../kit/remembered.ts"
 import { type Instant, NEVER } from "../kit/time.ts"
 import type { Overlay, OverlayEffect, OverlayInput, VerifiedValue } from "../overlay/interface.ts"
 import type { StoredData } from "../reload/stored-data.ts"
-import type { BindingEntry, EdgeBindings, StoreAnswer, StoreRequest, Unavailable } from "../service/stores.ts"
+import type {
+  BindingEntry,
+  EdgeBindings,
+  FoundBindings,
+  StoreAnswer,
+  StoreRequest,
+  Unavailable,
+} from "../service/stores.ts"
 import { SIP_BINDINGS, SUBSCRIBER } from "../storage/kinds.ts"
 import { decode, encode } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
@@ -52,7 +59,7 @@ export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffe
   /** What sealed records say: the same ones are read again and again, and unsealing is most of what that costs. */
   readonly #unsealed = new Remembered<{ readonly sealed: Uint8Array; readonly secrets: Secrets }>(REMEMBERED)
 
-  readonly #ownBindings: OwnRecords<Found<"bindings-found">>
+  readonly #ownBindings: OwnRecords<FoundBindings>
   readonly #ownSubscribers: OwnRecords<Found<"subscriber-found">>
 
   constructor(settings: FabricStoresSettings, owner: number) {
@@ -69,6 +76,11 @@ export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffe
       if (secrets === undefined) return { kind: "absent" }
       return typeof secrets === "string" ? undefined : { kind: "present", subscriber: { name, ha1: secrets } }
     })
+  }
+
+  /** The bindings of a user, where this node itself is to answer for them. */
+  recallBindings(aor: string, now: Instant): FoundBindings | undefined {
+    return this.#ownBindings.find(aor, now)
   }
 
   handle(input: FabricStoresInput, now: Instant): readonly FabricStoresEffect[] {

@@ -131,7 +131,8 @@ export class Authentication {
     if (!algorithms.includes("MD5") || this.#failures.isBarred(source, now) || !scan.read(text, start, end))
       return false
     if (!scan.says("realm", text, domain) || !scan.says("uri", text, uri)) return false
-    if (`${scan.valueOf("username", text)}@${domain}` !== claimed) return false
+    if (!claimed.endsWith(domain) || !scan.says("username", text, claimed.slice(0, -1 - domain.length)))
+      return false
     const user = this.#subscribers.recall(claimed, now)
     if (user?.kind !== "present") return false
     if (this.#nonces.judgeBytes(bytes, scan.nonceStart, scan.nonceEnd, now) !== "fresh") return false

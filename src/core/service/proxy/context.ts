@@ -1,3 +1,4 @@
+import type { Appointed } from "../../kit/deadlines.ts"
 import { LIMITS } from "../../kit/limits.ts"
 import { DeferredRequest } from "../../sip/deferred-request.ts"
 import { tagOf, toOf, topVia } from "../../sip/fields.ts"
@@ -5,6 +6,7 @@ import type { SipRequest, SipResponse } from "../../sip/message.ts"
 import { serializeMessage } from "../../sip/serialize.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
 import type { Origin, ServerKey } from "../../transaction/layer-interface.ts"
+import type { Repeated } from "../../transaction/onward.ts"
 import { responseHop } from "../../transaction/response-route.ts"
 import { withoutTopVia } from "../../transaction/via-stack.ts"
 import type { Refusal } from "./best.ts"
@@ -57,6 +59,8 @@ export interface Branch {
     | { readonly name: "done" }
   /** What went wrong until now: the status that stands for it, and a clause for the log. */
   failure: { readonly status: number; readonly cause: string }
+  /** Of an INVITE. RFC 3261 §16.6 step 11. */
+  timerC: Appointed<Branch> | undefined
 }
 
 /** Where a request goes that is sent on as it came, over `flow`. `mark`: see `loopMark`. */
@@ -69,6 +73,7 @@ export interface Onwards {
   readonly trying?: Uint8Array
   /** The request as it goes out, with those values of Via and Max-Breadth. */
   readonly compose: (via: string, breadth: number) => Uint8Array
+  readonly repeated: Repeated | undefined
 }
 
 export const DONE = { name: "done" } as const
@@ -131,6 +136,7 @@ export function branchOnwards(
     hops: [],
     state: { name: "trying", branch: id, hop },
     failure: NOT_TRIED,
+    timerC: undefined,
   }
   work.active.add(branch)
   return branch
@@ -139,10 +145,10 @@ export function branchOnwards(
 /** What the transaction layer does for it. `bytes`: the request as it goes out. */
 export function sendOnwards(
   origin: Context,
-  { target, hop, trying }: Onwards,
+  { target, hop, trying, repeated }: Onwards,
   { branch, request, bytes }: { branch: string; request: SipRequest; bytes: Uint8Array },
 ): readonly ForkingEffect[] {
-  const start = { kind: "start", branch, request, hop, bytes, origin } as const
+  const start = { kind: "start", branch, request, hop, bytes, repeated, origin } as const
   if (trying === undefined) return [{ kind: "transact", input: start }]
   // As it is sent, should it be cancelled or refused.
   const sent = new DeferredRequest(request.method, target.requestUri, bytes, (headers) => headers)

@@ -1,4 +1,4 @@
-import { Deadlines } from "../../kit/deadlines.ts"
+import { Timetable } from "../../kit/deadlines.ts"
 import { type Machine, NOTHING } from "../../kit/machine.ts"
 import { after, type Instant } from "../../kit/time.ts"
 import { maxForwardsOf } from "../../sip/fields.ts"
@@ -39,7 +39,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   /** By the branch of their Via, as long as the client transaction exists. */
   readonly #branches = new Map<string, Branch>()
   readonly #locating = new Map<number, Branch>()
-  readonly #timersC = new Deadlines<Branch>()
+  readonly #timersC = new Timetable<Branch>()
 
   constructor(settings: ForkingSettings) {
     this.#settings = settings
@@ -173,6 +173,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
       hops: hop.kind === "uri" ? [] : [hop],
       state: { name: "locating" },
       failure: NOT_TRIED,
+      timerC: undefined,
     }
     work.active.add(branch)
     if (hop.kind !== "uri") return this.#attempt(branch, work, now, out)
@@ -206,7 +207,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   }
 
   #setTimerC(branch: Branch, now: Instant): void {
-    if (branch.context.invite) this.#timersC.set(branch, after(now, this.#settings.timerC))
+    if (branch.context.invite)
+      branch.timerC = this.#timersC.set(branch, after(now, this.#settings.timerC), branch.timerC)
   }
 
   // What comes of them.
@@ -315,7 +317,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   #retire(branch: Branch): void {
     branch.state = DONE
     branch.context.work?.active.delete(branch)
-    this.#timersC.delete(branch)
+    this.#timersC.drop(branch.timerC)
+    branch.timerC = undefined
     this.#locating.delete(branch.key)
     branch.target = NO_TARGET
     branch.hops = []

@@ -4,6 +4,7 @@ import type { Duration } from "../../kit/time.ts"
 import type { SipMessage, SipRequest, SipResponse } from "../../sip/message.ts"
 import type { Flow, Hop, Listener } from "../../sip/transport.ts"
 import type { ServerKey } from "../../transaction/layer-interface.ts"
+import type { Repeated } from "../../transaction/onward.ts"
 import type { SipTimers } from "../../transaction/timers.ts"
 import type { DnsQuestion, DnsRecord } from "../sip-server-interface.ts"
 import type { Ticket } from "../stores.ts"
@@ -43,6 +44,8 @@ export interface DialogRequest {
   readonly mark: string
   /** Everything behind the fields that a proxy puts on top. */
   readonly rest: string
+  /** Of a BYE. */
+  readonly repeated: Repeated | undefined
 }
 
 /** An INVITE that was taken, and the one place where it goes. */
@@ -56,6 +59,7 @@ export interface OnwardInvite {
   readonly trying: string
   /** Everything behind the fields that a proxy puts on top. */
   readonly rest: string
+  readonly repeated: Repeated
 }
 
 export type ProxyInput =

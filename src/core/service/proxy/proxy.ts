@@ -84,7 +84,7 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
     flow: Flow,
     now: Instant,
   ): readonly ProxyEffect[] | undefined {
-    const { method, uri, hop, mark, rest, sentBy, branch, markedVia } = found
+    const { method, uri, hop, mark, rest, repeated, sentBy, branch, markedVia } = found
     const { listeners } = this.#settings
     const compose = (via: string, breadth: number) =>
       encode(`${method} ${uri} SIP/2.0\r\nVia: ${via}\r\nMax-Breadth: ${breadth}\r\n${rest}`)
@@ -99,7 +99,7 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
     if (server === undefined) return undefined
     const out: ProxyEffect[] = []
     const target = { hop, requestUri: uri, route: [], recordRoute: [], q: 1_000 }
-    const to = { flow, target, hop, mark, compose }
+    const to = { flow, target, hop, mark, compose, repeated }
     this.#afterForking(this.#forking.relay(server, request, to, now), now, out)
     return out
   }
@@ -111,7 +111,7 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
 
   /** Sends an INVITE on that was taken, unless it has been answered meanwhile. */
   relayInvite(
-    { server, request, flow, target, mark, trying, rest }: OnwardInvite,
+    { server, request, flow, target, mark, trying, rest, repeated }: OnwardInvite,
     now: Instant,
   ): readonly ProxyEffect[] {
     if (this.#layer.pendingRequest(server) === undefined) return NOTHING
@@ -122,7 +122,7 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
       return encode(`${text}Max-Breadth: ${breadth}\r\n${rest}`)
     }
     const out: ProxyEffect[] = []
-    const to = { flow, target, hop, mark, trying: encode(trying), compose }
+    const to = { flow, target, hop, mark, trying: encode(trying), compose, repeated }
     this.#afterForking(this.#forking.relay(server, request, to, now), now, out)
     return out
   }

@@ -67,6 +67,9 @@ interface Saying {
  * though equality of URIs is not transitive.
  */
 export function mergeBindings(entries: readonly EdgeBindings[], now: Instant): readonly EffectiveBinding[] {
+  const [first] = entries
+  if (entries.length === 1 && first!.tombstones.length === 0 && first!.bindings.length === 1)
+    return onlyBinding(first!, now)
   const cleared = Math.max(0, ...entries.map(({ clearedBefore }) => clearedBefore))
   const sayings = entries.flatMap((entry) => sayingsOf(entry, now))
   return sayings
@@ -76,6 +79,15 @@ export function mergeBindings(entries: readonly EdgeBindings[], now: Instant): r
       return beaten ? [] : [saying.binding]
     })
     .sort((a, b) => b.version - a.version || (a.edge < b.edge ? 1 : -1))
+}
+
+/** Of the usual user, who has one phone, and nothing else is said of him: there is nothing to compare. */
+function onlyBinding(
+  { edge, bindings, clearedBefore }: EdgeBindings,
+  now: Instant,
+): readonly EffectiveBinding[] {
+  const binding = bindings[0]!
+  return binding.expires > now && binding.version >= clearedBefore ? [{ ...binding, edge }] : []
 }
 
 function sayingsOf(entry: EdgeBindings, now: Instant): readonly Saying[] {

@@ -1,8 +1,10 @@
 import { checksumOfLines } from "../../kit/checksum.ts"
 import { FormatError } from "../../kit/errors.ts"
+import { ownText } from "../../kit/own-text.ts"
+import { Remembered } from "../../kit/remembered.ts"
 import { tagOf } from "../../sip/fields.ts"
 import { parseNameAddress } from "../../sip/name-address.ts"
-import { FIELD_NUMBER, FIELD_STRIDE, NAME_START, VALUE_END, VALUE_START } from "../../sip/scan.ts"
+import { FIELD_NUMBER, FIELD_STRIDE } from "../../sip/scan.ts"
 import { headerNumber } from "../../sip/scan-names.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
 import { parseUri, readSipUri } from "../../sip/uri.ts"
@@ -27,6 +29,9 @@ const NEEDED = [FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS]
 
 /** What is reckoned among what decides where a request goes. */
 const REFUSED = [headerNumber("Proxy-Authorization")]
+
+const PLAIN_HOSTS = 1_024
+const LONGEST_HOST = 128
 
 const ROUTE_START = "<sip:"
 const ROUTE_END = ";lr>"
@@ -79,6 +84,7 @@ export class DialogRequests {
       cseq,
       mark,
       rest,
+      repeated: method === "ACK" ? undefined : this.#request.repeated,
     }
   }
 
@@ -145,24 +151,18 @@ export class DialogRequests {
 
   /** The header fields without Routes, one less in Max-Forwards, with the Via as it goes on; the body. */
   #rest(marked: string, method: "ACK" | "BYE"): string | undefined {
-    const text = this.#request.text
-    const { fields, count, bodyStart, bodyEnd } = this.#request.scan
+    const request = this.#request
+    const { fields, count } = request.scan
     const forwards = readForwards(this.#request.value(MAX_FORWARDS))
     if (forwards === undefined) return undefined
-    let rest = ""
-    let start = fields[NAME_START]!
+    request.beginRest()
     for (let place = 0; place < count * FIELD_STRIDE; place += FIELD_STRIDE) {
       const number = fields[place + FIELD_NUMBER]!
-      const [valueStart, valueEnd] = [fields[place + VALUE_START]!, fields[place + VALUE_END]!]
-      if (number === ROUTE) {
-        rest += text.slice(start, fields[place + NAME_START]!)
-        start = valueEnd + 2
-      } else if (number === MAX_FORWARDS || (number === VIA && method !== "ACK")) {
-        rest += text.slice(start, valueStart) + (number === VIA ? marked : `${forwards - 1}`)
-        start = valueEnd
-      }
+      if (number === ROUTE) request.leaveOut(place)
+      else if (number === MAX_FORWARDS) request.replace(place, `${forwards - 1}`)
+      else if (number === VIA && method !== "ACK") request.replace(place, marked)
     }
-    return rest + text.slice(start, bodyStart) + text.slice(bodyStart, bodyEnd)
+    return request.endRest()
   }
 }
 
@@ -176,9 +176,19 @@ function methodOf(bytes: Uint8Array): "ACK" | "BYE" | undefined {
 function routeUser(value: string): string | undefined {
   const at = value.indexOf("@")
   if (at < 0 || !value.startsWith(ROUTE_START) || !value.endsWith(ROUTE_END)) return undefined
-  // The same few addresses again and again, which are remembered as read.
-  const host = readTarget(`sip:${value.slice(at + 1, -ROUTE_END.length)}`)
-  return host === undefined || host.user !== undefined ? undefined : value.slice(ROUTE_START.length, at)
+  return isPlainHost(value.slice(at + 1, -ROUTE_END.length)) ? value.slice(ROUTE_START.length, at) : undefined
+}
+
+/** The same few again and again. */
+const plainHosts = new Remembered<boolean>(PLAIN_HOSTS)
+
+function isPlainHost(text: string): boolean {
+  const known = plainHosts.get(text)
+  if (known !== undefined) return known
+  const uri = readTarget(`sip:${text}`)
+  const isPlain = uri !== undefined && uri.user === undefined
+  if (text.length <= LONGEST_HOST) plainHosts.set(ownText(text), isPlain)
+  return isPlain
 }
 
 /** Undefined where it is none, or has what is taken out of a Request-URI. RFC 3261 §19.1.1. */

@@ -56,7 +56,7 @@ export class InviteRouter {
   receive(bytes: Uint8Array, flow: Flow, now: Instant): readonly SipEffect[] | undefined {
     const invite = this.#invites.read(bytes, flow)
     if (invite === undefined) return undefined
-    const { take, serve, questions } = this.#parts
+    const { take, serve, questions, settings } = this.#parts
     const { uri, via } = invite
     const seen = (headers: Headers) => withTopVia(headers, parseVia(via.marked))
     const request = new DeferredRequest("INVITE", uri, copyWithout(bytes, 0, 0, bytes.length), seen)
@@ -64,46 +64,43 @@ export class InviteRouter {
     if (server === undefined) return undefined
     const aor = this.#admit(invite, bytes, flow, now)
     if (aor === undefined) return serve({ server, request: request.whole, flow }, now)
+    const taken = { server, request, flow }
+    const held = settings.surroundings.recallBindings(aor, now)
+    if (held !== undefined) return this.#forward(invite, taken, aor, mergeBindings(held.entries, now), now)
     return questions.findBindings(aor, now, (found, later) => {
       if (found.kind === "unavailable") {
-        const { settings, desk } = this.#parts
         const call = { server, request: request.whole, flow }
-        return desk.refuse(call, unavailable(settings.domain, found.cause), later)
+        return this.#parts.desk.refuse(call, unavailable(settings.domain, found.cause), later)
       }
-      return this.#forward(invite, { server, request, flow }, aor, mergeBindings(found.entries, later), later)
+      return this.#forward(invite, taken, aor, mergeBindings(found.entries, later), later)
     })
   }
 
   /** Whom it is for, where its sender is a user of ours and has proved it. */
-  #admit(
-    { uri, from, text, ...places }: Invite,
-    bytes: Uint8Array,
-    flow: Flow,
-    now: Instant,
-  ): string | undefined {
+  #admit(invite: Invite, bytes: Uint8Array, flow: Flow, now: Instant): string | undefined {
     const { names, settings, authentication } = this.#parts
-    const aor = names.aorOf(uri, flow.transport)
+    const { uri, target, from, text } = invite
+    const aor = names.aorOfUri(target, flow.transport)
     const claimed = names.aorOf(from, flow.transport)
     if (aor === undefined || claimed === undefined || settings.surroundings.refusesWork() !== undefined)
       return undefined
     const message = { bytes, text, method: "INVITE", uri }
-    const credentials = { start: places.credentialsStart, end: places.credentialsEnd }
+    const credentials = { start: invite.credentialsStart, end: invite.credentialsEnd }
     const isProved = authentication.provesAtOnce(message, credentials, claimed, flow.remote.host, now)
     return isProved ? aor : undefined
   }
 
   #forward(
-    { callId, mark, trying, rest }: Invite,
+    { callId, mark, trying, rest, repeated }: Invite,
     { server, request, flow }: { server: ServerKey; request: DeferredRequest; flow: Flow },
     aor: string,
     bindings: ReturnType<typeof mergeBindings>,
     now: Instant,
   ): readonly SipEffect[] {
     const { targets, relay, router } = this.#parts
-    const [binding, ...others] = bindings
-    const isSole = binding !== undefined && others.length === 0
-    const target = isSole ? targets.direct(aor, binding, callId, flow) : undefined
-    if (target !== undefined) return relay({ server, request, flow, target, mark, trying, rest }, now)
+    const target = bindings.length === 1 ? targets.direct(bindings[0]!, callId, flow) : undefined
+    if (target !== undefined)
+      return relay({ server, request, flow, target, mark, trying, rest, repeated }, now)
     return router.toBindings({ server, request: request.whole, flow }, aor, bindings, true, now)
   }
 }

@@ -2,13 +2,16 @@ import { checksumOfLines } from "../../kit/checksum.ts"
 import { FIELD_NUMBER, FIELD_STRIDE, NAME_START, VALUE_END, VALUE_START } from "../../sip/scan.ts"
 import { headerNumber } from "../../sip/scan-names.ts"
 import type { Flow } from "../../sip/transport.ts"
-import { readSipUri } from "../../sip/uri.ts"
+import { readSipUri, type SipUri } from "../../sip/uri.ts"
+import type { Repeated } from "../../transaction/onward.ts"
 import { isCSeq, isWord, type ReadVia, readAddress, readForwards, readVia } from "./plain-fields.ts"
 import { ScannedRequest } from "./scanned-request.ts"
 
 /** An INVITE that begins a dialog, from a phone that is reached at its Contact, with its password. */
 export interface Invite {
   readonly uri: string
+  /** The same as read. */
+  readonly target: SipUri
   /** The URI in From. */
   readonly from: string
   readonly callId: string
@@ -22,6 +25,7 @@ export interface Invite {
   readonly mark: string
   /** Everything behind the fields that a proxy puts on top. */
   readonly rest: string
+  readonly repeated: Repeated
   /** 100 Trying. */
   readonly trying: string
 }
@@ -67,12 +71,15 @@ export class Invites {
       return undefined
     const from = this.#sender(flow)
     if (from === undefined) return undefined
-    if (readSipUri(uri)?.headers !== "") return undefined
+    const target = readSipUri(uri)
+    if (target?.headers !== "") return undefined
     const mark = this.#mark(uri, callId, cseq)
     if (via.branch.endsWith(`-${mark}`)) return undefined // It may have been here before.
     const credentials = scan.first(CREDENTIALS)
+    const rest = this.#rest(via.marked, forwards)
     return {
       uri,
+      target,
       from,
       callId,
       via,
@@ -80,7 +87,8 @@ export class Invites {
       credentialsEnd: scan.fields[credentials + VALUE_END]!,
       text,
       mark,
-      rest: this.#rest(via.marked, forwards),
+      rest,
+      repeated: this.#request.repeated,
       trying: this.#trying(via.marked),
     }
   }
@@ -114,18 +122,14 @@ export class Invites {
 
   /** The header fields with the Via as it goes on and one less in Max-Forwards; the body. */
   #rest(marked: string, forwards: number): string {
-    const { text, scan } = this.#request
-    const { fields, bodyEnd } = scan
+    const request = this.#request
+    const { scan } = request
     const [via, most] = [scan.first(VIA), scan.first(MAX_FORWARDS)]
-    const [first, second] = via < most ? [via, most] : [most, via]
-    const put = (place: number) => (place === via ? marked : `${forwards - 1}`)
-    return (
-      text.slice(fields[NAME_START]!, fields[first + VALUE_START]!) +
-      put(first) +
-      text.slice(fields[first + VALUE_END]!, fields[second + VALUE_START]!) +
-      put(second) +
-      text.slice(fields[second + VALUE_END]!, bodyEnd)
-    )
+    request.beginRest()
+    if (via < most) request.replace(via, marked)
+    request.replace(most, `${forwards - 1}`)
+    if (via > most) request.replace(via, marked)
+    return request.endRest()
   }
 
   /** What is repeated, in its order. RFC 3261 §8.2.6. */

@@ -3,6 +3,7 @@ import { ipVersion, sameHost } from "../../kit/ip.ts"
 import { callIdOf, contactsOf, tagOf, toOf } from "../../sip/fields.ts"
 import type { SipRequest } from "../../sip/message.ts"
 import { type Flow, isReliable, type Listener, type Transport } from "../../sip/transport.ts"
+import { readSipUri, type SipUri } from "../../sip/uri.ts"
 import type { Call } from "../desk.ts"
 import { readUri } from "../names.ts"
 import { reachOf } from "./reach.ts"
@@ -57,18 +58,18 @@ export class RecordRoutes {
   }
 
   /** The same for an INVITE of a phone, and to one, that are both reached at their Contacts, by UDP on our side. */
-  direct(callId: string, flow: Flow, uri: string): readonly string[] {
-    const above = this.#facing({ kind: "out", uri }, callId, false)
-    const below = this.#uri(this.#tokens.out(callId), flow.transport, flow.remote.host, false)
+  direct(callId: string, flow: Flow, uri: SipUri): readonly string[] {
+    const token = this.#tokens.out(callId)
+    const above = this.#uri(token, transportOf(uri), uri.host, false)
+    const below = this.#uri(token, flow.transport, flow.remote.host, false)
     return above === below ? [below] : [above, below]
   }
 
   #facing(to: Exclude<Side, { kind: "node" }>, callId: string, secure: boolean): string {
     if (to.kind === "flow")
       return this.#uri(this.#tokens.bind(to.token, callId), to.transport, to.host, secure)
-    const uri = readUri(to.uri)
-    const host = uri?.kind === "sip" ? uri.host : ""
-    return this.#uri(this.#tokens.out(callId), transportOf(to.uri), host, secure)
+    const uri = readSipUri(to.uri)
+    return this.#uri(this.#tokens.out(callId), transportOf(uri), uri?.host ?? "", secure)
   }
 
   /**
@@ -118,9 +119,8 @@ function parameterOf(transport: Transport, scheme: "sip" | "sips"): string {
 
 const byUdp = (transport: Transport): string => (transport === "UDP" ? ";transport=udp" : "")
 
-function transportOf(text: string): Transport {
-  const uri = readUri(text)
-  if (uri?.kind !== "sip") return "UDP"
+function transportOf(uri: SipUri | undefined): Transport {
+  if (uri === undefined) return "UDP"
   const named = uri.parameters.get("transport")?.toUpperCase()
   const secure = uri.scheme === "sips"
   if (named === "WS" || named === "WSS") return secure ? "WSS" : named

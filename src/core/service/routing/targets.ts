@@ -1,6 +1,7 @@
 import { FormatError } from "../../kit/errors.ts"
 import { parseNameAddress } from "../../sip/name-address.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
+import { readSipUri } from "../../sip/uri.ts"
 import type { Call } from "../desk.ts"
 import { readUri } from "../names.ts"
 import type { Target, TargetHop } from "../proxy/interface.ts"
@@ -74,13 +75,14 @@ export class Targets {
    * For an INVITE of a phone that is reached at its Contact, to a binding that is: as `of` would have it. Undefined where the binding is
    * reached in another way, or a server has to be found.
    */
-  direct(aor: string, binding: EffectiveBinding, callId: string, flow: Flow): DirectTarget | undefined {
+  direct(binding: EffectiveBinding, callId: string, flow: Flow): DirectTarget | undefined {
     const { contact, path, q } = binding
     if (path.length > 0 || binding.flow !== undefined || !isPlainTarget(contact)) return undefined
-    const hop = hopOf(contact, false)
-    if (hop.kind !== "address") return undefined
-    const recordRoute = this.#parts.recordRoutes.direct(callId, flow, contact)
-    return { hop, requestUri: contact, route: [], recordRoute, q, binding: goneBinding(aor, binding) }
+    const uri = readSipUri(contact)
+    const hop = uri && literalHop({ uri, secure: false })
+    if (hop === undefined) return undefined
+    const recordRoute = this.#parts.recordRoutes.direct(callId, flow, uri!)
+    return { hop, requestUri: contact, route: NO_ROUTE, recordRoute, q }
   }
 
   /** Over a flow that lives here or at another node. `text`: the token, to be passed on. */
@@ -140,6 +142,8 @@ export class Targets {
     return rest.length === 0 ? first! : { ...first!, fallback: this.#chain(rest) }
   }
 }
+
+const NO_ROUTE: readonly string[] = []
 
 /** Nothing has to be taken out of it to make a Request-URI of it. RFC 3261 §19.1.1. */
 const isPlainTarget = (uri: string): boolean =>

@@ -1,5 +1,5 @@
 import type { Address } from "../../kit/address.ts"
-import { concat, fromBase64, randomBytes, toBase64Url, toUtf8 } from "../../kit/bytes.ts"
+import { concat, fromBase64Into, randomBytes, toBase64Url, toUtf8 } from "../../kit/bytes.ts"
 import type { Hashes } from "../../kit/crypto.ts"
 import { fromHex, toHex } from "../../kit/hex.ts"
 import { Hmac } from "../../kit/hmac.ts"
@@ -14,6 +14,12 @@ export type Token =
   /** Over this connection of the edge; `life` tells one run of that node from the next. */
   | { readonly kind: "stream"; readonly edge: string; readonly life: string; readonly connection: number }
   | { readonly kind: "datagram"; readonly edge: string; readonly local: Address; readonly remote: Address }
+
+/** `unbound`: good in any dialog. */
+export interface ReadToken {
+  readonly token: Token
+  readonly unbound: boolean
+}
 
 export type FlowToken = Exclude<Token, { kind: "out" }>
 
@@ -46,6 +52,8 @@ export class Tokens {
   readonly #hmac: Hmac
   readonly #edge: Uint8Array
   readonly #life: Uint8Array
+  /** Of the token that is being made or read. */
+  readonly #bytes = new Uint8Array(MOST_BYTES)
   #latestOut: { readonly callId: string; readonly text: string } | undefined
 
   constructor(
@@ -74,14 +82,16 @@ export class Tokens {
     return this.#sign(encode(token), callId)
   }
 
-  /** Undefined for what is forged, foreign, or of another dialog. `unbound`: good in any dialog. */
-  read(text: string, callId: string): { readonly token: Token; readonly unbound: boolean } | undefined {
-    const bytes = text.length >= MIN_TEXT && text.length <= MAX_TEXT ? fromBase64(text) : undefined
-    if (bytes === undefined) return undefined
-    const length = bytes.length - MAC_BYTES
+  /** Undefined for what is forged, foreign, or of another dialog. */
+  read(text: string, callId: string): ReadToken | undefined {
+    const bytes = this.#bytes
+    const isLong = text.length >= MIN_TEXT && text.length <= MAX_TEXT
+    const length = (isLong ? fromBase64Into(text, bytes) : 0) - MAC_BYTES
+    if (length <= 0) return undefined
     const unbound = (bytes[0]! & BOUND) === 0
     const mac = this.#mac(bytes, length, unbound ? "" : callId)
     if (mac[0] !== word(bytes, length) || mac[1] !== word(bytes, length + 4)) return undefined
+    if ((bytes[0]! & ~BOUND) === OUT) return unbound ? READ_OUT_UNBOUND : READ_OUT
     const token = decode(bytes.subarray(0, length))
     return token && { token, unbound }
   }
@@ -101,13 +111,12 @@ export class Tokens {
 
   #sign(payload: Uint8Array, callId: string | undefined): string {
     const { length } = payload
-    const signed = new Uint8Array(length + MAC_BYTES)
+    const signed = this.#bytes
     signed.set(payload)
     if (callId !== undefined) signed[0]! |= BOUND
     const mac = this.#mac(signed, length, callId ?? "")
-    signed.set(number32(mac[0]!), length)
-    signed.set(number32(mac[1]!), length + 4)
-    return toBase64Url(signed)
+    for (let at = 0; at < MAC_BYTES; at++) signed[length + at] = mac[at >> 2]! >>> (24 - 8 * (at & 3))
+    return toBase64Url(signed, length + MAC_BYTES)
   }
 
   /** The words of the HMAC of which a token carries two. The payload is the first `length` bytes. */
@@ -134,7 +143,11 @@ const word = (bytes: Uint8Array, at: number): number =>
 const MIN_TEXT = Math.ceil((8 * (1 + MAC_BYTES)) / 6)
 
 /** The longest is that of an IPv6 datagram flow. */
-const MAX_TEXT = Math.ceil((8 * (1 + EDGE_BYTES + 36 + MAC_BYTES)) / 6)
+const MOST_BYTES = 1 + EDGE_BYTES + 36 + MAC_BYTES
+const MAX_TEXT = Math.ceil((8 * MOST_BYTES) / 6)
+
+const READ_OUT: ReadToken = { token: { kind: "out" }, unbound: false }
+const READ_OUT_UNBOUND: ReadToken = { token: { kind: "out" }, unbound: true }
 
 function encode(token: FlowToken): Uint8Array {
   const edge = fromHex(token.edge)
@@ -144,12 +157,10 @@ function encode(token: FlowToken): Uint8Array {
   return concat(Uint8Array.of(local.length === 6 ? DATAGRAM_4 : DATAGRAM_6), edge, local, remote)
 }
 
-function decode(payload: Uint8Array): Token | undefined {
+function decode(payload: Uint8Array): FlowToken | undefined {
   const edge = toHex(payload.subarray(1, 1 + EDGE_BYTES))
   const rest = payload.subarray(1 + EDGE_BYTES)
   switch (payload[0]! & ~BOUND) {
-    case OUT:
-      return { kind: "out" }
     case STREAM: {
       const [a, b, c, d] = rest.subarray(LIFE_BYTES)
       const connection = a! * 0x1000000 + ((b! << 16) | (c! << 8) | d!)
