@@ -29,7 +29,9 @@ export class ControlClient {
   }
 
   async #fetch(method: string, path: string, body: string | undefined): Promise<Response> {
+    // A kept connection may be closed by the node just when the next call goes out on it, and then that call has failed.
     const headers = {
+      connection: "close",
       ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
       ...(body === undefined ? {} : { "content-type": "application/json" }),
     }
