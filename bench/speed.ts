@@ -1,6 +1,7 @@
 // `npm run bench`: Carillon beside Kamailio and the npm package `sip`, in one run, on the same core.
 //
 //   npm run bench -- [--only refresh,digest,…] [--rivals "carillon;…"] [--rounds 5] [--seconds 4] [--registrations 100000]
+//                [--cores 0,1]
 //
 // Rates are operations for a second of the server's processor time. Rivals take turns, round by round, so that what
 // else the machine does strikes all alike; the table shows the median round and the spread of all.
@@ -8,6 +9,7 @@
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import { type Ask, measure, measureMemory, type Round } from "./speed/measure.ts"
+import { chooseCores } from "./speed/processes.ts"
 import { measureChanges, measureFetches, type RingRound, signatureCosts } from "./speed/ring.ts"
 import { install, type RivalName, start, versions } from "./speed/rivals.ts"
 import { WORKLOADS, type Workload } from "./speed/workloads.ts"
@@ -19,6 +21,8 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "4" },
     registrations: { type: "string", default: "100000" },
+    /** The server's, and the load generator's. */
+    cores: { type: "string", default: "0,1" },
   },
 })
 const rounds = Number(values.rounds)
@@ -41,6 +45,16 @@ if (unknown !== undefined || !(rounds >= 1) || !(milliseconds > 0) || !(registra
   )
   process.exit(2)
 }
+
+const [, serverCore, loadCore] = /^(\d+),(\d+)$/.exec(values.cores) ?? []
+const isThere = (core: string | undefined) => core !== undefined && Number(core) < cpus().length
+if (!isThere(serverCore) || !isThere(loadCore)) {
+  console.error(
+    `--cores takes two of 0 to ${cpus().length - 1}, the server's and the load's, like 0,1; not "${values.cores}"`,
+  )
+  process.exit(2)
+}
+chooseCores(serverCore!, loadCore!)
 
 const say = (line: string) => console.error(line)
 

@@ -1,7 +1,7 @@
 import { resolve } from "node:path"
 import { setTimeout as wait } from "node:timers/promises"
 import { DOMAIN } from "./domain.ts"
-import { end, LOAD_CORE, memory, processorTime, startOn } from "./processes.ts"
+import { end, memory, processorTime, startOn } from "./processes.ts"
 import type { Count, Order, ToGenerator } from "./protocol.ts"
 import type { Rival } from "./rivals.ts"
 
@@ -36,7 +36,7 @@ class Load {
 
   constructor() {
     const command = [process.execPath, resolve("bench/speed/generator.ts")]
-    this.#child = startOn(LOAD_CORE, command, { ipc: true })
+    this.#child = startOn("load", command, { ipc: true })
     this.#child.stderr!.pipe(process.stderr)
   }
 

@@ -2,20 +2,36 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 
 /** Rivals and load stand on cores of their own, so that neither waits for the other. */
-export const SERVER_CORE = "0"
-export const LOAD_CORE = "1"
+const cores = { server: "0", load: "1" }
 
-/** A program pinned to a core, in a process group of its own. */
+export function chooseCores(server: string, load: string): void {
+  cores.server = server
+  cores.load = load
+}
+
+const running = new Set<ChildProcess>()
+
+// What is stopped half-way leaves no program behind: they are in groups of their own, and would not hear of it.
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, async () => {
+    await Promise.all([...running].map(end))
+    process.exit(signal === "SIGINT" ? 130 : 143)
+  })
+
+/** A program pinned to its core, in a process group of its own. */
 export function startOn(
-  core: string,
+  core: keyof typeof cores,
   command: readonly string[],
   options: { readonly ipc?: boolean; readonly cwd?: string } = {},
 ): ChildProcess {
-  return spawn("taskset", ["-c", core, ...command], {
+  const child = spawn("taskset", ["-c", cores[core], ...command], {
     stdio: ["ignore", "pipe", "pipe", ...(options.ipc === true ? ["ipc" as const] : [])],
     detached: true,
     ...(options.cwd !== undefined && { cwd: options.cwd }),
   })
+  running.add(child)
+  child.once("exit", () => running.delete(child))
+  return child
 }
 
 /** Waits for a line that says so. Throws with all that was said where the program ends before. */

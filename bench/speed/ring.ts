@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign, verify } from "node:crypto"
 import { resolve } from "node:path"
 import { setTimeout as wait } from "node:timers/promises"
 import { measure } from "./measure.ts"
-import { end, processorTime, SERVER_CORE, startOn } from "./processes.ts"
+import { end, processorTime, startOn } from "./processes.ts"
 import type { FromRing, RingCount, ToRing } from "./ring-protocol.ts"
 
 const USERS = 1_000
@@ -15,7 +15,7 @@ class RingProcess {
   constructor() {
     const flags = ["--min-semi-space-size=16", "--max-semi-space-size=32"]
     const command = [process.execPath, ...flags, resolve("bench/speed/ring-nodes.ts")]
-    this.#child = startOn(SERVER_CORE, command, { ipc: true })
+    this.#child = startOn("server", command, { ipc: true })
     this.#child.stdout!.pipe(process.stderr)
     this.#child.stderr!.pipe(process.stderr)
   }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { DOMAIN } from "./domain.ts"
 import { kamailioSettings } from "./kamailio.ts"
-import { end, groupOf, has, SERVER_CORE, says, startOn } from "./processes.ts"
+import { end, groupOf, has, says, startOn } from "./processes.ts"
 
 /** A server under test. */
 export interface Rival {
@@ -74,7 +74,7 @@ async function startCarillon(
       const at = ["--http", `http://127.0.0.1:${PORTS.http}`, "--data", first]
       const origin = number === 1 ? ["--domain", DOMAIN] : ["--join", run("invite", "--node", ...at).trim()]
       const data = join(directory, String(number))
-      const child = startOn(SERVER_CORE, [
+      const child = startOn("server", [
         carillon,
         "up",
         ...["--data", data, "--host", host, "--log-level", "warn", ...ports, ...origin, ...options],
@@ -117,7 +117,7 @@ async function startKamailio(
     ...memory,
     ...allocator,
   ]
-  const child = startOn(SERVER_CORE, command)
+  const child = startOn("server", command)
   const stop = async () => {
     await end(child)
     rmSync(directory, { recursive: true, force: true })
@@ -137,7 +137,7 @@ const SCRATCH = join(tmpdir(), "carillon-bench-npm-sip")
 async function startNpmSip(name: RivalName, { digest }: Needs): Promise<Rival> {
   const server = resolve("bench/speed/npm-sip-server.cjs")
   const args = [String(PORTS.sip), DOMAIN, digest ? "digest" : "open", join(SCRATCH, "node_modules")]
-  const child = startOn(SERVER_CORE, [process.execPath, server, ...args])
+  const child = startOn("server", [process.execPath, server, ...args])
   const stop = () => end(child)
   await says(child, /ready for the bench/).catch(async (error) => {
     await stop()
