@@ -87,12 +87,13 @@ function judge(count: Count, first: Count | undefined, { digest, workload, once 
 
 /**
  * Until every phone is registered, which only the first time is written to disk, and the code is hot, as that of a server is that has been up
- * for a minute: V8 goes on compiling for tens of thousands of calls, which cost a third more meanwhile.
+ * for a minute: V8 goes on compiling for tens of thousands of calls, the first thousands of which cost three to five times as much. Latencies
+ * under half load as well: who is cold is overloaded by half of what he can do.
  */
 async function warmUp(load: Load, { users, rate, workload }: Ask): Promise<Count> {
   const least = 10_000 + 2 * users
   // What waits for the disk each time takes too long to be done so often.
-  const isShort = workload === "register-change" || rate !== undefined
+  const isShort = workload === "register-change"
   const enough = isShort ? 2 * users : Math.max(least, workload === "calls" ? HOT_CALLS : HOT)
   const begun = performance.now()
   await wait(WARM_UP)
