@@ -11,7 +11,7 @@ export interface NamesSettings {
   readonly listeners: readonly Listener[]
 }
 
-/** Addresses-of-record, of each generation, and how long one may be. */
+/** Addresses-of-record, of each generation, and how long a URI may be that is remembered. */
 const REMEMBERED = 4_096
 const REMEMBERED_LENGTH = 128
 
@@ -22,9 +22,7 @@ const STANDARD_PORTS: readonly number[] = [5060, 5061]
 export class Names {
   readonly #settings: NamesSettings
   #aliases: readonly string[] = []
-  #hosts: ReadonlySet<string> = new Set()
-  /** By user. */
-  readonly #aors = new Remembered<string>(REMEMBERED)
+  #meaning = meaningOf([])
 
   constructor(settings: NamesSettings) {
     this.#settings = settings
@@ -39,8 +37,8 @@ export class Names {
     if (uri.kind !== "sip") return false
     const domain = bare(this.#settings.domain)
     const host = bare(uri.host)
-    if (uri.port !== undefined && this.#known().has(`${host}:${uri.port}`)) return true
-    if (host !== domain && !this.#known().has(host)) return false
+    if (uri.port !== undefined && this.#known().hosts.has(`${host}:${uri.port}`)) return true
+    if (host !== domain && !this.#known().hosts.has(host)) return false
     if (uri.port === undefined) return true
     if (host === domain && ipVersion(host) === undefined && STANDARD_PORTS.includes(uri.port)) return true
     return this.#takes(uri, uri.port, arrivedBy)
@@ -48,25 +46,18 @@ export class Names {
 
   /** `alice@example.org`; undefined where the URI names nobody of the domain. RFC 3261 §10.3 step 5. */
   aorOf(text: string, arrivedBy: Transport): string | undefined {
-    const uri = readUri(text)
-    return uri && this.aorOfUri(uri, arrivedBy)
-  }
-
-  /** The same of a URI that has been read. */
-  aorOfUri(uri: Uri, arrivedBy: Transport): string | undefined {
-    if (!this.isOurs(uri, arrivedBy)) return undefined
-    const user = canonicalUser(uri)
-    return user === "" ? undefined : this.#aorOfUser(user)
-  }
-
-  /** The same text again and again, since it is looked up in many tables, which hash a new one each time. */
-  #aorOfUser(user: string): string {
-    const known = this.#aors.get(user)
+    const aors = arrivedBy === "UDP" ? this.#known().aors : undefined
+    const known = aors?.get(text)
     if (known !== undefined) return known
+    const uri = readUri(text)
+    if (uri === undefined || !this.isOurs(uri, arrivedBy)) return undefined
+    const user = canonicalUser(uri)
+    if (user === "") return undefined
     const aor = `${user}@${this.#settings.domain}`
-    if (aor.length > REMEMBERED_LENGTH) return aor
+    if (aors === undefined || text.length > REMEMBERED_LENGTH) return aor
+    // One and the same text from now on: it is looked up in many tables, each of which would have to hash another.
     const kept = ownText(aor)
-    this.#aors.set(ownText(user), kept)
+    aors.set(ownText(text), kept)
     return kept
   }
 
@@ -79,16 +70,28 @@ export class Names {
     )
   }
 
-  #known(): ReadonlySet<string> {
+  #known(): Meaning {
     const aliases = this.#settings.aliases()
     if (aliases !== this.#aliases) {
       this.#aliases = aliases
       const own = this.#settings.listeners.map(({ advertised }) => advertised.host)
-      this.#hosts = new Set([...aliases, ...own].map((name) => bare(name.toLowerCase())))
+      this.#meaning = meaningOf([...aliases, ...own])
     }
-    return this.#hosts
+    return this.#meaning
   }
 }
+
+/** What follows from names that mean the domain. */
+interface Meaning {
+  readonly hosts: ReadonlySet<string>
+  /** Addresses-of-record by the URIs that named them, in requests that came by UDP. */
+  readonly aors: Remembered<string>
+}
+
+const meaningOf = (names: readonly string[]): Meaning => ({
+  hosts: new Set(names.map((name) => bare(name.toLowerCase()))),
+  aors: new Remembered(REMEMBERED),
+})
 
 const bare = (host: string): string => (host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host)
 

@@ -8,7 +8,7 @@ export type AnswerPlaces = Pick<
   "nonceStart" | "nonceEnd" | "ncStart" | "cnonceStart" | "cnonceEnd" | "responseStart"
 >
 
-const HEX = "0123456789abcdef"
+const HEX = Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0))
 
 const COLON = 58
 const AUTH = Uint8Array.from(":auth:", (letter) => letter.charCodeAt(0))
@@ -21,6 +21,8 @@ const MOST_BYTES = 448
 export class QuickDigest {
   readonly #bytes = new Uint8Array(md5Room(MOST_BYTES))
   readonly #view = new DataView(this.#bytes.buffer)
+  /** Of a hash in hexadecimal: put together letter by letter, a text would be a tree of parts. */
+  readonly #codes: number[] = new Array<number>(2 * RESPONSE_BYTES).fill(0)
 
   /** `ha1` and `ha2` in hexadecimal. */
   proves(message: Uint8Array, credentials: AnswerPlaces, ha1: string, ha2: string): boolean {
@@ -48,12 +50,13 @@ export class QuickDigest {
     let at = this.#text(method, 0)
     this.#bytes[at++] = COLON
     md5(this.#view, this.#text(uri, at))
-    let hex = ""
+    const codes = this.#codes
     for (let index = 0; index < RESPONSE_BYTES; index++) {
       const byte = (md5Words[index >> 2]! >>> (8 * (index & 3))) & 0xff
-      hex += HEX.charAt(byte >> 4) + HEX.charAt(byte & 15)
+      codes[2 * index] = HEX[byte >> 4]!
+      codes[2 * index + 1] = HEX[byte & 15]!
     }
-    return hex
+    return String.fromCharCode.apply(undefined, codes)
   }
 
   #text(text: string, start: number): number {

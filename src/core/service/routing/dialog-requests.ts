@@ -1,7 +1,6 @@
 import { checksumOfLines } from "../../kit/checksum.ts"
 import { FormatError } from "../../kit/errors.ts"
 import { ownText } from "../../kit/own-text.ts"
-import { Remembered } from "../../kit/remembered.ts"
 import { tagOf } from "../../sip/fields.ts"
 import { parseNameAddress } from "../../sip/name-address.ts"
 import { FIELD_NUMBER, FIELD_STRIDE } from "../../sip/scan.ts"
@@ -30,9 +29,6 @@ const NEEDED = [FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS]
 /** What is reckoned among what decides where a request goes. */
 const REFUSED = [headerNumber("Proxy-Authorization")]
 
-const PLAIN_HOSTS = 1_024
-const LONGEST_HOST = 128
-
 const ROUTE_START = "<sip:"
 const ROUTE_END = ";lr>"
 
@@ -50,6 +46,8 @@ export interface DialogRequestParts {
 export class DialogRequests {
   readonly #parts: DialogRequestParts
   readonly #request = new ScannedRequest()
+  /** Of the last Route that was one of ours: they name one or two. */
+  #lastAddress = ""
 
   constructor(parts: DialogRequestParts) {
     this.#parts = parts
@@ -124,7 +122,7 @@ export class DialogRequests {
     let token: ReturnType<Tokens["read"]>
     for (let place = 0; place < count * FIELD_STRIDE; place += FIELD_STRIDE) {
       if (fields[place + FIELD_NUMBER] !== ROUTE) continue
-      const user = routeUser(this.#request.valueAt(place))
+      const user = this.#routeUser(this.#request.valueAt(place))
       token = user === undefined ? undefined : tokens.read(user, callId)
       if (token === undefined || token.unbound) return undefined
     }
@@ -137,6 +135,22 @@ export class DialogRequests {
     if (token?.token.kind === "out") return literalHop({ uri: target, secure: isSecure(uri) })
     const place = token && flows.find(token.token)
     return place?.kind === "here" ? { kind: "flow", flow: place.flow } : undefined
+  }
+
+  /** Our own Record-Routes, as nearly everybody sends them back: one a field, and what stands in it. */
+  #routeUser(value: string): string | undefined {
+    const at = value.indexOf("@")
+    if (at < 0 || !value.startsWith(ROUTE_START) || !value.endsWith(ROUTE_END)) return undefined
+    const address = value.slice(at + 1, -ROUTE_END.length)
+    return this.#isPlainAddress(address) ? value.slice(ROUTE_START.length, at) : undefined
+  }
+
+  #isPlainAddress(text: string): boolean {
+    if (text === this.#lastAddress) return true
+    const uri = readTarget(`sip:${text}`)
+    if (uri === undefined || uri.user !== undefined) return false
+    this.#lastAddress = ownText(text)
+    return true
   }
 
   /** As `loopMark` makes it. */
@@ -170,25 +184,6 @@ function methodOf(bytes: Uint8Array): "ACK" | "BYE" | undefined {
   if (bytes[3] !== 0x20) return undefined
   if (bytes[0] === 0x41 && bytes[1] === 0x43 && bytes[2] === 0x4b) return "ACK"
   return bytes[0] === 0x42 && bytes[1] === 0x59 && bytes[2] === 0x45 ? "BYE" : undefined
-}
-
-/** Our own Record-Routes, as nearly everybody sends them back: one a field, and what stands in it. */
-function routeUser(value: string): string | undefined {
-  const at = value.indexOf("@")
-  if (at < 0 || !value.startsWith(ROUTE_START) || !value.endsWith(ROUTE_END)) return undefined
-  return isPlainHost(value.slice(at + 1, -ROUTE_END.length)) ? value.slice(ROUTE_START.length, at) : undefined
-}
-
-/** The same few again and again. */
-const plainHosts = new Remembered<boolean>(PLAIN_HOSTS)
-
-function isPlainHost(text: string): boolean {
-  const known = plainHosts.get(text)
-  if (known !== undefined) return known
-  const uri = readTarget(`sip:${text}`)
-  const isPlain = uri !== undefined && uri.user === undefined
-  if (text.length <= LONGEST_HOST) plainHosts.set(ownText(text), isPlain)
-  return isPlain
 }
 
 /** Undefined where it is none, or has what is taken out of a Request-URI. RFC 3261 §19.1.1. */

@@ -56,14 +56,15 @@ export class InviteRouter {
   receive(bytes: Uint8Array, flow: Flow, now: Instant): readonly SipEffect[] | undefined {
     const invite = this.#invites.read(bytes, flow)
     if (invite === undefined) return undefined
-    const { take, serve, questions, settings } = this.#parts
+    const { take, serve, questions, settings, names } = this.#parts
+    const aor = names.aorOf(invite.uri, flow.transport)
+    if (aor === undefined) return undefined
     const { uri, via } = invite
     const seen = (headers: Headers) => withTopVia(headers, parseVia(via.marked))
     const request = new DeferredRequest("INVITE", uri, copyWithout(bytes, 0, 0, bytes.length), seen)
     const server = take(via.sentBy, via.branch, request, flow, now)
     if (server === undefined) return undefined
-    const aor = this.#admit(invite, bytes, flow, now)
-    if (aor === undefined) return serve({ server, request: request.whole, flow }, now)
+    if (!this.#admit(invite, bytes, flow, now)) return serve({ server, request: request.whole, flow }, now)
     const taken = { server, request, flow }
     const held = settings.surroundings.recallBindings(aor, now)
     if (held !== undefined) return this.#forward(invite, taken, aor, mergeBindings(held.entries, now), now)
@@ -76,18 +77,15 @@ export class InviteRouter {
     })
   }
 
-  /** Whom it is for, where its sender is a user of ours and has proved it. */
-  #admit(invite: Invite, bytes: Uint8Array, flow: Flow, now: Instant): string | undefined {
+  /** Whether its sender is a user of ours and has proved it. */
+  #admit(invite: Invite, bytes: Uint8Array, flow: Flow, now: Instant): boolean {
     const { names, settings, authentication } = this.#parts
-    const { uri, target, from, text } = invite
-    const aor = names.aorOfUri(target, flow.transport)
+    const { uri, from, text } = invite
     const claimed = names.aorOf(from, flow.transport)
-    if (aor === undefined || claimed === undefined || settings.surroundings.refusesWork() !== undefined)
-      return undefined
+    if (claimed === undefined || settings.surroundings.refusesWork() !== undefined) return false
     const message = { bytes, text, method: "INVITE", uri }
     const credentials = { start: invite.credentialsStart, end: invite.credentialsEnd }
-    const isProved = authentication.provesAtOnce(message, credentials, claimed, flow.remote.host, now)
-    return isProved ? aor : undefined
+    return authentication.provesAtOnce(message, credentials, claimed, flow.remote.host, now)
   }
 
   #forward(

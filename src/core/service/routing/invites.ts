@@ -2,7 +2,6 @@ import { checksumOfLines } from "../../kit/checksum.ts"
 import { FIELD_NUMBER, FIELD_STRIDE, NAME_START, VALUE_END, VALUE_START } from "../../sip/scan.ts"
 import { headerNumber } from "../../sip/scan-names.ts"
 import type { Flow } from "../../sip/transport.ts"
-import { readSipUri, type SipUri } from "../../sip/uri.ts"
 import type { Repeated } from "../../transaction/onward.ts"
 import { isCSeq, isWord, type ReadVia, readAddress, readForwards, readVia } from "./plain-fields.ts"
 import { ScannedRequest } from "./scanned-request.ts"
@@ -10,8 +9,6 @@ import { ScannedRequest } from "./scanned-request.ts"
 /** An INVITE that begins a dialog, from a phone that is reached at its Contact, with its password. */
 export interface Invite {
   readonly uri: string
-  /** The same as read. */
-  readonly target: SipUri
   /** The URI in From. */
   readonly from: string
   readonly callId: string
@@ -71,15 +68,13 @@ export class Invites {
       return undefined
     const from = this.#sender(flow)
     if (from === undefined) return undefined
-    const target = readSipUri(uri)
-    if (target?.headers !== "") return undefined
+    if (uri.includes("?")) return undefined
     const mark = this.#mark(uri, callId, cseq)
     if (via.branch.endsWith(`-${mark}`)) return undefined // It may have been here before.
     const credentials = scan.first(CREDENTIALS)
     const rest = this.#rest(via.marked, forwards)
     return {
       uri,
-      target,
       from,
       callId,
       via,

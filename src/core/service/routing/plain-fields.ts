@@ -1,4 +1,4 @@
-import { HOST, isIn, TOKEN } from "../../sip/characters.ts"
+import { HOST, isIn, runEnd, TOKEN } from "../../sip/characters.ts"
 import type { Flow } from "../../sip/transport.ts"
 import { MAGIC_COOKIE } from "../../sip/via.ts"
 
@@ -11,7 +11,12 @@ const RPORT = ";rport"
 const TAG = ";tag="
 const QUOTE = 34
 const PERCENT = 37
+const SPACE = 32
+const ZERO = 48
 const COLON = 58
+const SEMICOLON = 59
+const OPENING = 60
+const CLOSING = 62
 const AT = 64
 const BACKTICK = 96
 
@@ -25,14 +30,23 @@ export function isWord(text: string): boolean {
 }
 
 /** Up to nine digits, a space, the method. */
-export const isCSeq = (text: string, method: string): boolean =>
-  /^\d{1,9} [A-Z]+$/.test(text) && text.endsWith(` ${method}`)
+export function isCSeq(text: string, method: string): boolean {
+  const digits = text.length - method.length - 1
+  if (digits < 1 || digits > 9 || text.charCodeAt(digits) !== SPACE || !text.endsWith(method)) return false
+  for (let at = 0; at < digits; at++) if (!isDigit(text.charCodeAt(at))) return false
+  return true
+}
 
 /** 1 to 255. */
 export function readForwards(text: string): number | undefined {
-  if (!/^[1-9]\d{0,2}$/.test(text)) return undefined
-  const count = Number(text)
-  return count > 255 ? undefined : count
+  if (text.length > 3 || text.charCodeAt(0) === ZERO) return undefined
+  let count = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (!isDigit(code)) return undefined
+    count = 10 * count + code - ZERO
+  }
+  return count === 0 || count > 255 ? undefined : count
 }
 
 const isDigit = (code: number): boolean => code >= 48 && code <= 57
@@ -49,11 +63,10 @@ export interface ReadVia {
 /** A Via with branch and rport alone, whose answers go back to where it came from. RFC 3261 §18.2, RFC 3581 §4. */
 export function readVia(value: string, { remote }: Flow): ReadVia | undefined {
   if (!value.startsWith(BY_UDP)) return undefined
-  let at = BY_UDP.length
-  while (isIn(value.charCodeAt(at), HOST)) at++
+  let at = runEnd(value, BY_UDP.length, HOST)
   const host = value.slice(BY_UDP.length, at)
   let port = ""
-  if (value[at] === ":") {
+  if (value.charCodeAt(at) === COLON) {
     const start = ++at
     while (isDigit(value.charCodeAt(at))) at++
     port = value.slice(start, at)
@@ -64,14 +77,13 @@ export function readVia(value: string, { remote }: Flow): ReadVia | undefined {
   while (at < value.length) {
     if (branch === "" && value.startsWith(BRANCH, at)) {
       const start = at + BRANCH.length - MAGIC_COOKIE.length
-      at += BRANCH.length
-      while (isIn(value.charCodeAt(at), TOKEN)) at++
+      at = runEnd(value, at + BRANCH.length, TOKEN)
       branch = value.slice(start, at)
     } else if (rport < 0 && value.startsWith(RPORT, at)) {
       at += RPORT.length
       rport = at
     } else return undefined
-    if (at < value.length && value[at] !== ";") return undefined
+    if (at < value.length && value.charCodeAt(at) !== SEMICOLON) return undefined
   }
   if (host === "" || branch.length <= MAGIC_COOKIE.length) return undefined
   const isSource = host === remote.host && Number(port || 5060) === remote.port
@@ -100,7 +112,7 @@ export function readAddress(value: string): PlainAddress | undefined {
   while (isPlainUser(value.charCodeAt(at))) at++
   if (at === userStart || value.charCodeAt(at) !== AT) return undefined
   const hostStart = ++at
-  while (isIn(value.charCodeAt(at), HOST)) at++
+  at = runEnd(value, hostStart, HOST)
   const hostEnd = at
   if (hostEnd === hostStart) return undefined
   if (value.charCodeAt(at) === COLON) {
@@ -109,13 +121,12 @@ export function readAddress(value: string): PlainAddress | undefined {
     if (!isPort(value.slice(portStart, at))) return undefined
   }
   const end = at
-  if (value[at++] !== ">") return undefined
+  if (value.charCodeAt(at++) !== CLOSING) return undefined
   const isTagged = at < value.length
   if (isTagged) {
     if (!value.startsWith(TAG, at)) return undefined
     const tagStart = at + TAG.length
-    at = tagStart
-    while (isIn(value.charCodeAt(at), TOKEN)) at++
+    at = runEnd(value, tagStart, TOKEN)
     if (at === tagStart || at < value.length) return undefined
   }
   return { start, end, hostStart, hostEnd, isTagged }
@@ -123,7 +134,7 @@ export function readAddress(value: string): PlainAddress | undefined {
 
 /** Where the URI's bracket stands, which nothing comes before but a quoted name; -1 where that is not so. */
 function bracketIn(value: string): number {
-  if (value.charCodeAt(0) !== QUOTE) return value[0] === "<" ? 0 : -1
+  if (value.charCodeAt(0) !== QUOTE) return value.charCodeAt(0) === OPENING ? 0 : -1
   const close = value.indexOf('"', 1)
   if (close < 0 || value.slice(1, close).includes("\\")) return -1
   const at = value[close + 1] === " " ? close + 2 : close + 1
