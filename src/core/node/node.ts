@@ -25,21 +25,11 @@ import type {
   NodeStatus,
 } from "./interface.ts"
 import { NodeHops, type NodeHopsEffect } from "./node-hops.ts"
+import { Owner } from "./owners.ts"
 import { PeerDirectory } from "./peer-directory.ts"
-import { createSipSide } from "./sip-side.ts"
+import { areForHost, createSipSide } from "./sip-side.ts"
 import { DRAIN_PATIENCE, REVOKED, type Stage } from "./stage.ts"
 import { describeNode, healthEffects, refusalOf } from "./status.ts"
-
-/** Who asks the overlay: answers go back by it. */
-const Owner = {
-  stores: 0,
-  provisioning: 1,
-  hops: 2,
-  health: 3,
-  lookup: 4,
-  enrolment: 5,
-  versions: 6,
-} as const
 
 /** What is still to be done, in order: an effect, and the part of the node that wants it. */
 type Task = () => void
@@ -150,7 +140,12 @@ class Node implements CarillonNode {
   handle(input: NodeInput, now: Instant): readonly NodeEffect[] {
     this.#started ??= now
     switch (input.kind) {
-      case "received":
+      case "received": {
+        const effects = this.#sip.handle(input, now)
+        if (areForHost(effects) && this.#stage.name !== "draining") return effects
+        this.#performSip(effects, now)
+        break
+      }
       case "flow-closed":
       case "resolved":
         this.#tellSip(input, now)

@@ -2,8 +2,8 @@ import { hasRole, PROXY, REGISTRAR } from "../identity/roles.ts"
 import { minutes, seconds } from "../kit/time.ts"
 import { RefusingServer } from "../service/refusing-server.ts"
 import { createSipServer } from "../service/sip-server.ts"
-import type { SipServer, Surroundings } from "../service/sip-server-interface.ts"
-import type { NodeSettings } from "./interface.ts"
+import type { SipEffect, SipServer, Surroundings } from "../service/sip-server-interface.ts"
+import type { NodeEffect, NodeSettings } from "./interface.ts"
 
 const REGISTRATION = { min: seconds(30), default: minutes(60), max: minutes(120) }
 
@@ -39,4 +39,13 @@ export function createSipSide(
     algorithms: settings.digestAlgorithms,
     registration: REGISTRATION,
   })
+}
+
+/** Whether all of it is for the host, and nothing for this node: so are nearly all answers to phones. */
+export function areForHost(
+  effects: readonly SipEffect[],
+): effects is readonly Extract<NodeEffect, SipEffect>[] {
+  for (const effect of effects)
+    if (effect.kind === "send" ? effect.hop.kind === "node" : effect.kind !== "count") return false
+  return true
 }

@@ -26,6 +26,8 @@ export class BatchMemory {
   /** Address of the first header. */
   readonly vector: bigint
   readonly data: Uint8Array
+  /** The same. */
+  readonly buffer: ArrayBuffer
   readonly #dataAddress: number
   readonly #headers: Uint32Array
   readonly #vectors: Uint32Array
@@ -45,6 +47,7 @@ export class BatchMemory {
     this.names = new Uint32Array(names)
     this.nameBytes = new Uint8Array(names)
     this.data = new Uint8Array(data)
+    this.buffer = data
     this.vector = calls.addressOf(headers)
     // Below 2^48, so that a number holds it exactly.
     this.#dataAddress = Number(calls.addressOf(data))
@@ -77,12 +80,17 @@ export class BatchMemory {
     return this.#headers[slot * (HEADER / 4) + MESSAGE_LENGTH / 4]!
   }
 
+  /** A part of `data`. `subarray` takes twice as long, 0.2 µs: it asks what class the array is of. */
+  window(offset: number, length: number): Uint8Array {
+    return new Uint8Array(this.buffer, offset, length)
+  }
+
   /** The datagram that was placed in that slot. */
   dataOf(slot: number): Uint8Array {
     const at = slot * (VECTOR / 4)
     const address = this.#vectors[at]! + this.#vectors[at + 1]! * 0x1_0000_0000
     const offset = address - this.#dataAddress
-    return this.data.subarray(offset, offset + this.#vectors[at + 2]!)
+    return this.window(offset, this.#vectors[at + 2]!)
   }
 
   vectorFrom(slot: number): bigint {

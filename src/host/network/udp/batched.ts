@@ -126,7 +126,7 @@ export class BatchedDatagrams implements DatagramTransport {
     const slot = this.#senders.length
     if (!this.#book.write(this.#out, slot, to)) return tell(failed, unreachable(to, this.local))
     const room = this.#room
-    const isThere = bytes.buffer === room.memory.buffer && bytes.byteOffset === room.at
+    const isThere = bytes.buffer === this.#out.buffer && bytes.byteOffset === room.at
     if (!isThere) room.memory.set(bytes, room.at)
     this.#out.place(slot, room.at, bytes.length)
     room.at += bytes.length
@@ -191,7 +191,7 @@ export class BatchedDatagrams implements DatagramTransport {
 
   #take(slot: number): void {
     const start = slot * SLOT_BYTES
-    const bytes = this.#in.data.subarray(start, start + this.#in.lengthOf(slot))
+    const bytes = this.#in.window(start, this.#in.lengthOf(slot))
     this.#in.reset(slot, this.#family)
     const from = this.#book.read(this.#in, slot)
     if (!mayBeKeepAlive(bytes[0]) || !isKeepAlive(bytes)) return this.#received(bytes, from, this.#room)
