@@ -1,3 +1,4 @@
+import { LatestView } from "../kit/latest-view.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { isIn, TOKEN } from "./characters.ts"
 import { HEADER_TABLE } from "./header-table.ts"
@@ -56,7 +57,9 @@ export class MessageScan {
   /** By number of a known field: the place in `fields` of the first one, in multiples of FIELD_STRIDE; -1 where there is none. */
   readonly #first = new Int32Array(HEADER_TABLE.length).fill(-1)
   readonly #counts = new Uint16Array(HEADER_TABLE.length)
-  #view: DataView = new DataView(new ArrayBuffer(0))
+  readonly #views = new LatestView()
+  /** On the memory that the bytes lie in, as of the last `read`. */
+  view: DataView = this.#views.of(new Uint8Array(0))
 
   /** Where in `fields` the first field of that number begins; -1 where there is none. */
   first(number: number): number {
@@ -72,7 +75,7 @@ export class MessageScan {
   read(bytes: Uint8Array): boolean {
     const { length } = bytes
     if (length > LIMITS.sip.messageBytes) return false
-    if (bytes.buffer !== this.#view.buffer) this.#view = new DataView(bytes.buffer)
+    this.view = this.#views.of(bytes)
     const lineEnd = this.#endOfLine(bytes, 0)
     if (lineEnd < 0 || !this.#readStartLine(bytes, lineEnd)) return false
     this.#forget()
@@ -136,7 +139,7 @@ export class MessageScan {
     while (at < lineEnd && bytes[at] !== COLON) at++
     if (at === start || at === lineEnd) return -1
     const nameEnd = at++
-    const number = recognize(bytes, this.#view, bytes.byteOffset, start, nameEnd - start)
+    const number = recognize(bytes, this.view, bytes.byteOffset, start, nameEnd - start)
     if (number === UNKNOWN && !isTokenIn(bytes, start, nameEnd)) return -1
     let end = lineEnd
     while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++
@@ -178,14 +181,18 @@ export class MessageScan {
    */
   #endOfLine(bytes: Uint8Array, start: number): number {
     const { length, byteOffset } = bytes
-    const view = this.#view
+    const { view } = this
     let at = start
     for (;;) {
       for (; at + 8 <= length; at += 8) {
         const v = view.getInt32(byteOffset + at, true)
         const w = view.getInt32(byteOffset + at + 4, true)
-        // Whether any of the bytes is below 0x20.
-        if ((((v - 0x20202020) & ~v) | ((w - 0x20202020) & ~w)) & 0x80808080) break
+        // The bit of the first byte below 0x20, and of others perhaps.
+        const low = (v - 0x20202020) & ~v & 0x80808080
+        const high = (w - 0x20202020) & ~w & 0x80808080
+        if ((low | high) === 0) continue
+        at += low !== 0 ? firstByte(low) : 4 + firstByte(high)
+        break
       }
       while (at < length && bytes[at]! >= SPACE) at++
       if (at >= length) return -1
@@ -195,6 +202,9 @@ export class MessageScan {
     }
   }
 }
+
+/** The number of the lowest byte that is not zero. */
+const firstByte = (word: number): number => (31 - Math.clz32(word & -word)) >> 3
 
 function isTokenIn(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (!isIn(bytes[at]!, TOKEN)) return false

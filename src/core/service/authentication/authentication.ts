@@ -106,7 +106,7 @@ export class Authentication {
     now: Instant,
   ): boolean {
     if (this.#failures.isBarred(source, now)) return false
-    const user = this.#subscribers.recall(known.aor, now)
+    const user = known.userIn(this.#subscribers, now)
     if (user?.kind !== "present") return false
     const { nonceStart, nonceEnd, count } = credentials
     if (this.#nonces.judgeBytes(message, nonceStart, nonceEnd, now) !== "fresh") return false

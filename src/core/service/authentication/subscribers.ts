@@ -1,4 +1,5 @@
 import { LIMITS } from "../../kit/limits.ts"
+import { NamedValues } from "../../kit/named-values.ts"
 import { after, type Duration, type Instant, milliseconds, NEVER, seconds } from "../../kit/time.ts"
 import type { FoundSubscriber, Questions } from "../questions.ts"
 import type { SipEffect } from "../sip-server-interface.ts"
@@ -25,8 +26,8 @@ export class Subscribers {
   readonly #questions: Questions
   readonly #absent: Absent
   // Two generations, so that forgetting costs nothing: what is older than the last turn, but one, is over.
-  #recent = new Map<string, Remembered>()
-  #older = new Map<string, Remembered>()
+  #recent = new NamedValues<Remembered>()
+  #older = new NamedValues<Remembered>()
   #turnAt: Instant = NEVER
   /** What the store has said of a name, while that is being acted upon. */
   #said: { readonly name: string; readonly found: FoundSubscriber | Unavailable } | undefined
@@ -47,8 +48,13 @@ export class Subscribers {
 
   /** What is remembered of a name; undefined where it has to be asked for. */
   recall(name: string, now: Instant): FoundSubscriber | undefined {
-    const known = this.#known(name)
-    return known !== undefined && known.until > now ? known.found : undefined
+    return stillGood(this.#known(name), now)
+  }
+
+  /** The same of the name, in ASCII, that stands from `start` to `end` in `memory`. */
+  recallBytes(memory: Uint8Array, start: number, end: number, now: Instant): FoundSubscriber | undefined {
+    const known = this.#recent.find(memory, start, end) ?? this.#older.find(memory, start, end)
+    return stillGood(known, now)
   }
 
   /** As `find`, unless the store said so a moment ago. */
@@ -109,7 +115,10 @@ export class Subscribers {
 
   #turn(now: Instant): void {
     this.#older = this.#recent
-    this.#recent = new Map()
+    this.#recent = new NamedValues()
     this.#turnAt = this.#older.size === 0 ? NEVER : after(now, PRESENT_LIFE)
   }
 }
+
+const stillGood = (known: Remembered | undefined, now: Instant): FoundSubscriber | undefined =>
+  known !== undefined && known.until > now ? known.found : undefined

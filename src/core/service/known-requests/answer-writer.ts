@@ -38,18 +38,19 @@ export class AnswerWriter {
   #slabAt = 0
   /** What is being written to. */
   #memory: Uint8Array = this.#slab
-  #view: DataView = new DataView(this.#slab.buffer)
+  #buffer: ArrayBufferLike = this.#slab.buffer
+  #view: DataView = new DataView(this.#buffer)
   #start = 0
   #at = 0
-  #from: DataView = new DataView(new ArrayBuffer(0))
+  #from: DataView = this.#view
   /** Of the latest answer, for `statelessTag`. */
   #viaStart = 0
   #viaEnd = 0
 
-  /** Status line, then what the request's fields say, Via marked (RFC 3581 §4), To with `toTag` or one made of the request. */
-  begin(status: Piece, bytes: Uint8Array, skeleton: Skeleton, flow: Flow, toTag: string | undefined): void {
+  /** Status line, then what the request's fields say, Via marked (RFC 3581 §4), To with `toTag` as seven letters and digits, or one made of the request. */
+  begin(status: Piece, bytes: Uint8Array, skeleton: Skeleton, flow: Flow, toTag: number | undefined): void {
     this.#findRoom(2 * bytes.length + ROOM)
-    if (bytes.buffer !== this.#from.buffer) this.#from = new DataView(bytes.buffer)
+    this.#from = skeleton.scan.view
     const offset = bytes.byteOffset
     this.piece(status)
     const { fields, count } = skeleton.scan
@@ -63,8 +64,7 @@ export class AnswerWriter {
       else this.#copy(offset + start, offset + end)
       if (number === TO) {
         this.piece(TAG)
-        if (toTag === undefined) this.#statelessTag(bytes, skeleton)
-        else this.text(toTag)
+        this.#tag(toTag ?? this.#statelessTag(bytes, skeleton))
       }
     }
     this.piece(LINE_END)
@@ -80,7 +80,7 @@ export class AnswerWriter {
   /** The whole answer, which is the caller's. */
   end(): Uint8Array {
     if (this.#memory === this.#slab) this.#slabAt = this.#at
-    return this.#memory.subarray(this.#start, this.#at)
+    return new Uint8Array(this.#buffer, this.#memory.byteOffset + this.#start, this.#at - this.#start)
   }
 
   /** Four bytes at a time; up to three zeros behind it are written over by what follows. */
@@ -133,8 +133,11 @@ export class AnswerWriter {
   }
 
   #use(memory: Uint8Array, at: number): void {
-    this.#memory = memory
-    if (this.#view.buffer !== memory.buffer) this.#view = new DataView(memory.buffer)
+    if (memory !== this.#memory) {
+      this.#memory = memory
+      this.#buffer = memory.buffer
+      this.#view = new DataView(this.#buffer, memory.byteOffset)
+    }
     this.#start = at
     this.#at = at
   }
@@ -166,12 +169,12 @@ export class AnswerWriter {
 
   /** The Via as an answer has it. */
   viaText(bytes: Uint8Array, skeleton: Skeleton, flow: Flow): string {
-    this.begin(NOTHING, bytes, skeleton, flow, "")
+    this.begin(NOTHING, bytes, skeleton, flow, 0)
     return toLatin1(this.#memory.subarray(this.#viaStart, this.#viaEnd))
   }
 
-  /** As `statelessTag` makes it, of the Via and the Call-ID: FNV-1a in seven letters and digits. */
-  #statelessTag(bytes: Uint8Array, { scan }: Skeleton): void {
+  /** As `statelessTag` makes it, of the Via and the Call-ID: FNV-1a. */
+  #statelessTag(bytes: Uint8Array, { scan }: Skeleton): number {
     const memory = this.#memory
     let hash = 0x811c9dc5
     for (let at = this.#viaStart; at < this.#viaEnd; at++) hash = Math.imul(hash ^ memory[at]!, FNV_PRIME)
@@ -180,11 +183,17 @@ export class AnswerWriter {
     const end = scan.fields[place + VALUE_END]!
     for (let at = scan.fields[place + VALUE_START]!; at < end; at++)
       hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME)
-    let rest = hash >>> 0
+    return hash
+  }
+
+  /** A number of 32 bits in seven letters and digits. */
+  #tag(value: number): void {
+    const memory = this.#memory
+    let rest = value >>> 0
     for (let at = this.#at + TAG_LENGTH - 1; at >= this.#at; at--) {
       const digit = rest % 36
       memory[at] = digit < 10 ? 48 + digit : 87 + digit
-      rest = Math.floor(rest / 36)
+      rest = (rest / 36) >>> 0
     }
     this.#at += TAG_LENGTH
   }

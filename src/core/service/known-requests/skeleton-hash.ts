@@ -14,8 +14,9 @@ export class SkeletonHash {
   /** Up to here all is hashed or cut out. */
   #at = 0
 
-  begin(bytes: Uint8Array): void {
-    if (bytes.buffer !== this.#view.buffer) this.#view = new DataView(bytes.buffer)
+  /** `view`: on all the memory that the bytes lie in. */
+  begin(bytes: Uint8Array, view: DataView): void {
+    this.#view = view
     this.#offset = bytes.byteOffset
     this.startAt(0)
   }
@@ -30,24 +31,31 @@ export class SkeletonHash {
   /** A piece of the skeleton: what lies between. Where a piece ends counts as well. */
   add(to: number): void {
     const view = this.#view
-    const offset = this.#offset
-    let a = this.a
+    const end = this.#offset + to
+    let at = this.#offset + this.#at
+    const isLong = end - at >= 8
+    let a = this.a ^ (end - at)
     let b = this.b
-    let at = this.#at
     // Both halves take every word, mixed another way, so that what makes one alike does not make the other so.
-    for (; at + 8 <= to; at += 8) {
-      const v = view.getInt32(offset + at, true)
-      const w = view.getInt32(offset + at + 4, true)
+    for (; at + 8 <= end; at += 8) {
+      const v = view.getInt32(at, true)
+      const w = view.getInt32(at + 4, true)
       a = Math.imul(a ^ (v + Math.imul(w, R)), P)
       b = Math.imul(b ^ (w + Math.imul(v, R)), Q)
       a ^= a >>> 15
       b ^= b >>> 14
     }
-    let v = to - at
+    let v = 0
     let w = 0
-    for (; at < to; at++) {
-      w = (w << 8) | (v >>> 24)
-      v = (v << 8) | view.getUint8(offset + at)
+    if (isLong) {
+      // The last eight bytes, some of which have been taken.
+      v = view.getInt32(end - 8, true)
+      w = view.getInt32(end - 4, true)
+    } else {
+      for (; at < end; at++) {
+        w = (w << 8) | (v >>> 24)
+        v = (v << 8) | view.getUint8(at)
+      }
     }
     a = Math.imul(a ^ (v + Math.imul(w, R)), P)
     b = Math.imul(b ^ (w + Math.imul(v, R)), Q)

@@ -60,7 +60,7 @@ export class Skeleton {
     if (scan.first(CSEQ) < 0 || scan.first(FROM) < 0 || scan.first(CALL_ID) < 0) return false
     // A tag for To may be made of the Via.
     if (scan.first(TO) < scan.first(VIA)) return false
-    hash.begin(bytes)
+    hash.begin(bytes, scan.view)
     this.hasCredentials = false
     const { fields, count } = scan
     hash.add(scan.uriEnd)

@@ -45,6 +45,9 @@ export class EdgeRows {
   readonly #near: Near[] = []
   readonly #packer = new Packer()
   readonly #unpacker = new Unpacker()
+  /** Where the AOR of a row is in `rows.memory`: see `seekAor`. */
+  aorStart = 0
+  aorEnd = 0
 
   constructor(self: string) {
     this.#self = self
@@ -66,6 +69,17 @@ export class EdgeRows {
 
   aor(row: number): string {
     return this.#textAt(row, FIRST_HELD + this.count(row) * HELD_BYTES)
+  }
+
+  /** Says where the AOR stands, until a row is added, replaced or deleted. */
+  seekAor(row: number): void {
+    const count = this.count(row)
+    const { view, memory, at } = this.rows
+    const unpacker = this.#unpacker
+    unpacker.begin(memory, view, at + FIRST_HELD + count * HELD_BYTES)
+    const length = unpacker.count()
+    this.aorStart = unpacker.at
+    this.aorEnd = unpacker.at + length
   }
 
   isOf(row: number, aor: string): boolean {

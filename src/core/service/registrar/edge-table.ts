@@ -126,8 +126,8 @@ export class EdgeTable {
     const [held, ...others] = record.held
     const { binding } = held!
     const isOnly = others.length === 0 && identityOf(requested.binding) === held!.identity
-    // The answer is made of their bytes.
-    const isPlain = isAscii(binding.contact + binding.parameters)
+    // The answer is made of their bytes, and the user found by them.
+    const isPlain = isAscii(binding.contact + binding.parameters + aor)
     if (!isOnly || !isPlain || record.soleVersion !== binding.version) return
     if (!isCovered(binding, requested, now)) return
     const { granted, keptOpen } = requested

@@ -1,8 +1,9 @@
-import { sevenDigits } from "../../kit/base36.ts"
 import { toHex } from "../../kit/hex.ts"
 import { mixed } from "../../kit/row-index.ts"
 import type { Duration, Instant } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
+import type { Subscribers } from "../authentication/subscribers.ts"
+import type { FoundSubscriber } from "../questions.ts"
 import { FLAG, HELD } from "./edge-fields.ts"
 import type { Answered } from "./edge-record.ts"
 import type { EdgeRows } from "./edge-rows.ts"
@@ -32,6 +33,13 @@ export class Known {
   get aor(): string {
     this.#aor ??= this.#rows.aor(this.row)
     return this.#aor
+  }
+
+  /** What is remembered of its user. */
+  userIn(users: Pick<Subscribers, "recallBytes">, now: Instant): FoundSubscriber | undefined {
+    const rows = this.#rows
+    rows.seekAor(this.row)
+    return users.recallBytes(rows.rows.memory, rows.aorStart, rows.aorEnd, now)
   }
 
   isFrom(flow: Flow): boolean {
@@ -87,10 +95,11 @@ export class Known {
     return (this.#rows.rows.view.getUint8(this.#place() + HELD.flags) & FLAG.path) !== 0
   }
 
-  get toTag(): string {
+  /** For the To of its answers. */
+  get toTag(): number {
     const place = this.#place()
     const { view } = this.#rows.rows
-    return sevenDigits(mixed(view.getInt32(place + HELD.shapeA) ^ view.getInt32(place + HELD.shapeB)) >>> 0)
+    return mixed(view.getInt32(place + HELD.shapeA) ^ view.getInt32(place + HELD.shapeB))
   }
 
   /** When the last REGISTER was answered without a transaction. */
