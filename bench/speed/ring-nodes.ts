@@ -54,6 +54,7 @@ class Ring {
     const users = this.#users.map((name) => ({ name, password: `secret-${name.slice(1)}` }))
     const answer = await this.#hosts[0]!.command({ kind: "put-users", users, mode: "import" })
     if (answer.kind !== "users-put") throw new Error(`the users are not known: ${JSON.stringify(answer)}`)
+    await until(() => this.#hosts.every((host) => isAtRest(host)))
   }
 
   /** All nodes look users up, each a few at a time, from now on. */
@@ -159,10 +160,16 @@ class Ring {
   }
 }
 
+/** Every record is at its three holders and nowhere else, so that nothing is moved while others are counted. */
+function isAtRest({ node }: NodeHost): boolean {
+  const { held, due, short, repairing } = node.status(systemClock()).records
+  return held === due && short === 0 && repairing === 0
+}
+
 async function until(isSo: () => boolean): Promise<void> {
   const deadline = performance.now() + 120_000
   while (!isSo()) {
-    if (performance.now() > deadline) throw new Error("the ring did not come together in two minutes")
+    if (performance.now() > deadline) throw new Error("the ring did not come together, and to rest, in two minutes")
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
