@@ -13,6 +13,9 @@ const JITTER = 0.2
 export const PATIENCE = 1_500
 /** A probe leaves when links are looked at, and whether it is acknowledged is looked at then as well. */
 const PROBED = ROUND * Math.ceil(PATIENCE / ROUND)
+/** A second peer that falls silent so soon after another has all asked that are quiet, but not again for so long. */
+const TOGETHER = 10_000
+const BETWEEN_ALARMS = 5_000
 /** Peers with so few links watch all of them. */
 export const FEW_LINKS = 12
 
@@ -35,3 +38,27 @@ function probeAfter(idle: number, silent: number, random: Random): number {
 
 /** The same where something is sent to the dead: its acknowledgement is missed. */
 export const missedAfter = (random: Random): number => PATIENCE + ROUND * random.next()
+
+/** When each peer last found another silent, and when it last asked all that were quiet. */
+export class Alarms {
+  readonly #silenceAt: Float64Array
+  readonly #askedAt: Float64Array
+
+  constructor(ranks: number) {
+    this.#silenceAt = new Float64Array(ranks).fill(-Infinity)
+    this.#askedAt = new Float64Array(ranks).fill(-Infinity)
+  }
+
+  get bytes(): number {
+    return this.#silenceAt.byteLength + this.#askedAt.byteLength
+  }
+
+  /** Another has fallen silent; says whether all that are quiet are asked now. */
+  fellSilent(rank: number, now: number): boolean {
+    const isFirst = this.#silenceAt[rank]! + TOGETHER < now
+    this.#silenceAt[rank] = now
+    if (isFirst || this.#askedAt[rank]! + BETWEEN_ALARMS > now) return false
+    this.#askedAt[rank] = now
+    return true
+  }
+}

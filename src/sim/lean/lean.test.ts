@@ -148,3 +148,40 @@ test("one seed is one run, another seed another", () => {
   assert.equal(one.log, again.log)
   assert.notEqual(one.log, other.log)
 })
+
+/** How far from the first notice of a death to the last one, for each that was linked to several of those that died, in milliseconds. */
+function spansOfNotice(world: LeanWorld, victims: readonly number[]): readonly number[] {
+  const { population, lives } = world
+  const { roster, state } = population
+  for (const victim of victims) lives.crash(victim, "silent")
+  const noticed = new Map<number, number[]>()
+  const linkedDead = (rank: number) => {
+    state.sit(rank)
+    return victims.filter((victim) => state.isLinked(victim)).length
+  }
+  const before = new Map(Array.from(roster.ring(), (rank) => [rank, linkedDead(rank)]))
+  for (let now = 50; now <= 40_000; now += 50) {
+    population.run(now as Instant)
+    for (const [rank, count] of before) {
+      const left = linkedDead(rank)
+      const times = noticed.get(rank) ?? []
+      for (let each = left; each < count; each++) times.push(now)
+      noticed.set(rank, times)
+      before.set(rank, left)
+    }
+  }
+  return [...noticed.values()].filter(({ length }) => length > 2).map((times) => times.at(-1)! - times[1]!)
+}
+
+test("a second peer that falls silent soon after another has all others asked that are quiet", () => {
+  const world = new LeanWorld(4, "lan", 1, 300)
+  for (const _ of world.begin(300));
+  const spans = spansOfNotice(
+    world,
+    Array.from({ length: 90 }, (_, rank) => rank),
+  )
+  assert.ok(spans.length > 50, `${spans.length} peers were linked to three that died`)
+  // Idle links are probed after half a minute: without an alarm many are noticed so late.
+  const soon = spans.filter((span) => span <= 2_000).length
+  assert.ok(soon > 0.8 * spans.length, `${soon} of ${spans.length} have noticed all within 2 s of the second`)
+})

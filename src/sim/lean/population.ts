@@ -4,7 +4,7 @@ import { type Instant, NEVER } from "../../core/kit/time.ts"
 import { ChordMachine, type ChordTimes, type Update } from "../../core/topology/chord/machine.ts"
 import type { TopologyEffect, TopologyInput } from "../../core/topology/topology.ts"
 import { EventQueue } from "./event-queue.ts"
-import { detectionTime, FEW_LINKS, missedAfter } from "./failure-model.ts"
+import { Alarms, detectionTime, FEW_LINKS, missedAfter } from "./failure-model.ts"
 import type { IdSpace } from "./id-space.ts"
 import type { Latency } from "./latency.ts"
 import type { Liars } from "./liars.ts"
@@ -61,6 +61,7 @@ export class Population {
   events!: PopulationEvents
   readonly #queue = new EventQueue()
   readonly #plannedAt: Float64Array
+  readonly #alarms: Alarms
 
   constructor({ space, latency, random, times, expectedEntries }: PopulationSettings) {
     this.space = space
@@ -70,6 +71,7 @@ export class Population {
     this.machine = new ChordMachine(this.state, space, times, random)
     this.roster = new Roster(space.size)
     this.#plannedAt = new Float64Array(space.size).fill(NEVER)
+    this.#alarms = new Alarms(space.size)
   }
 
   get bytes(): number {
@@ -78,6 +80,7 @@ export class Population {
       this.#queue.bytes +
       this.#plannedAt.byteLength +
       this.roster.bytes +
+      this.#alarms.bytes +
       16 * this.space.size
     )
   }
@@ -118,7 +121,7 @@ export class Population {
     this.in(way, () => {
       this.post.note(this.now, EVENT.hop, from, to)
       if (this.roster.isUp(to)) return arrived()
-      this.in(missedAfter(this.random) - way, () => this.noticed(from, to))
+      this.in(missedAfter(this.random) - way, () => this.#fellSilent(from, to))
       lost()
     })
   }
@@ -134,7 +137,7 @@ export class Population {
   }
 
   #deliver(from: number, to: number, body: Update<number>): void {
-    if (!this.roster.isUp(to)) return this.in(missedAfter(this.random), () => this.noticed(from, to))
+    if (!this.roster.isUp(to)) return this.in(missedAfter(this.random), () => this.#fellSilent(from, to))
     this.state.sit(to)
     if (!this.state.isLinked(from)) return
     this.post.sent.update++ // its answer
@@ -181,6 +184,16 @@ export class Population {
     if (this.state.isLinked(other)) this.give(rank, { kind: "unlinked", peer: other })
   }
 
+  /** The same where the other does not answer any more; that it is not the first asks all others that are quiet. */
+  #fellSilent(rank: number, other: number): void {
+    this.state.sit(rank)
+    if (!this.roster.isUp(rank) || !this.state.isLinked(other)) return
+    const asked = this.#alarms.fellSilent(rank, this.now) ? this.state.linked() : []
+    this.give(rank, { kind: "unlinked", peer: other })
+    for (const peer of asked)
+      if (!this.roster.isUp(peer)) this.in(missedAfter(this.random), () => this.#fellSilent(rank, peer))
+  }
+
   // Lives.
 
   /** A node is there; it has no link yet. */
@@ -201,8 +214,8 @@ export class Population {
     for (const other of this.state.linked()) {
       this.state.sit(other)
       const isWatched = watched.has(other) || this.state.linked().length <= FEW_LINKS
-      const wait = how === "reset" ? this.latency.between(rank, other) : detectionTime(isWatched, this.random)
-      this.in(wait, () => this.noticed(other, rank))
+      if (how === "reset") this.in(this.latency.between(rank, other), () => this.noticed(other, rank))
+      else this.in(detectionTime(isWatched, this.random), () => this.#fellSilent(other, rank))
     }
     this.vanish(rank)
     this.events.died(rank)
