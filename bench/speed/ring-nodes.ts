@@ -169,7 +169,8 @@ function isAtRest({ node }: NodeHost): boolean {
 async function until(isSo: () => boolean): Promise<void> {
   const deadline = performance.now() + 120_000
   while (!isSo()) {
-    if (performance.now() > deadline) throw new Error("the ring did not come together, and to rest, in two minutes")
+    if (performance.now() > deadline)
+      throw new Error("the ring did not come together, and to rest, in two minutes")
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
