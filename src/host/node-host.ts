@@ -208,8 +208,10 @@ class Host implements NodeHost {
   }
 
   #send({ id, hop, bytes }: Send, { datagrams, streams }: Ports): void {
-    const whose = hop.kind === "node" ? { node: hop.node } : {}
-    const failed = (reason: string) => this.#loop.input({ kind: "send-failed", id, reason, ...whose })
+    const failed = (reason: string) => {
+      const whose = hop.kind === "node" ? { node: hop.node } : {}
+      this.#loop.input({ kind: "send-failed", id, reason, ...whose })
+    }
     if (hop.kind === "flow" && hop.flow.transport !== "UDP") {
       streams.sendOver(hop.flow, bytes, failed)
     } else if (hop.kind === "flow") {

@@ -63,3 +63,14 @@ test("no changed or invented text is a token", () => {
   )
   fc.assert(fc.property(fc.string(), (text) => assert.equal(tokens.read(text, "call"), undefined)))
 })
+
+test("a token authenticates its whole Call-ID, however long it is and whatever is in it", () => {
+  const { fabricKey, hashes } = settings
+  for (const callId of ["call", "c\xe4ll", "c".repeat(167), "c".repeat(168), "\xff".repeat(300)]) {
+    const signed = Buffer.concat([Buffer.from("carillon token 1"), Buffer.of(0x80), Buffer.from(callId)])
+    const mac = hashes.hmacSha256(fabricKey, new Uint8Array(signed)).subarray(0, 8)
+    assert.equal(tokens.out(callId), Buffer.concat([Buffer.of(0x80), mac]).toString("base64url"))
+    assert.equal(tokens.read(tokens.out(callId), callId)?.token.kind, "out")
+    assert.equal(tokens.read(tokens.out(callId), `${callId}x`), undefined)
+  }
+})

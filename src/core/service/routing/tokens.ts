@@ -122,16 +122,27 @@ export class Tokens {
   /** The words of the HMAC of which a token carries two. The payload is the first `length` bytes. */
   #mac(bytes: Uint8Array, length: number, callId: string): Int32Array {
     const message = this.#hmac.scratch
-    const { written, read } = encoder.encodeInto(callId, message.subarray(LABEL.length + length, MAC_ROOM))
-    message.set(LABEL)
-    for (let at = 0; at < length; at++) message[LABEL.length + at] = bytes[at]!
-    if (read === callId.length) return this.#hmac.wordsOf(LABEL.length + length + written)
+    const start = LABEL.length + length
+    if (start + callId.length <= MAC_ROOM && isAsciiInto(callId, message, start)) {
+      message.set(LABEL)
+      for (let at = 0; at < length; at++) message[LABEL.length + at] = bytes[at]!
+      return this.#hmac.wordsOf(start + callId.length)
+    }
     const mac = this.#hmac.of(LABEL, bytes.subarray(0, length), toUtf8(callId))
     return Int32Array.of(word(mac, 0), word(mac, 4))
   }
 }
 
-const encoder = new TextEncoder()
+/** Writes the text there; false where it is more than ASCII. A dozen letters are written before the platform's encoder has begun. */
+function isAsciiInto(text: string, bytes: Uint8Array, start: number): boolean {
+  let all = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    all |= code
+    bytes[start + at] = code
+  }
+  return all < 128
+}
 
 /** What the HMAC's own memory has room for beside the padding. */
 const MAC_ROOM = 192
