@@ -3,6 +3,7 @@ import { toUtf8 } from "./bytes.ts"
 /** Texts up to this many characters are made in one step. */
 const PART = 256
 const FIRST_BYTES = 512
+const MOST_COUNT = 2 ** 31 - 1
 
 /** Writes numbers and texts one behind the other, for rows of memory: not for the wire, nor for the disk. */
 export class Packer {
@@ -37,10 +38,11 @@ export class Packer {
     this.byte(rest)
   }
 
-  double(value: number): void {
-    this.#makeRoom(8)
-    this.#view.setFloat64(this.at, value)
-    this.at += 8
+  /** The same up to 2^53 - 1. */
+  number(value: number): void {
+    let rest = value
+    for (; rest > MOST_COUNT; rest = Math.floor(rest / 0x80)) this.byte((rest & 0x7f) | 0x80)
+    this.count(rest)
   }
 
   text(text: string): void {
@@ -69,12 +71,10 @@ export class Packer {
 /** Reads what a Packer has written, in the same order. */
 export class Unpacker {
   #bytes: Uint8Array = new Uint8Array(0)
-  #view = new DataView(this.#bytes.buffer)
   at = 0
 
-  begin(bytes: Uint8Array, view: DataView, at: number): void {
+  begin(bytes: Uint8Array, at: number): void {
     this.#bytes = bytes
-    this.#view = view
     this.at = at
   }
 
@@ -91,10 +91,19 @@ export class Unpacker {
     }
   }
 
-  double(): number {
-    const value = this.#view.getFloat64(this.at)
-    this.at += 8
-    return value
+  number(): number {
+    let value = 0
+    for (let unit = 1; ; unit *= 0x80) {
+      const byte = this.byte()
+      value += (byte & 0x7f) * unit
+      if (byte < 0x80) return value
+    }
+  }
+
+  /** Passes over a text. */
+  skip(): void {
+    const length = this.count()
+    this.at += length
   }
 
   text(): string {

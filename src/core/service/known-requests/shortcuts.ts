@@ -2,6 +2,7 @@ import { toLatin1 } from "../../kit/bytes.ts"
 import { FormatError } from "../../kit/errors.ts"
 import { LIMITS } from "../../kit/limits.ts"
 import { count } from "../../kit/log.ts"
+import { mixed } from "../../kit/row-index.ts"
 import { formatSipDate } from "../../kit/sip-date.ts"
 import type { Instant } from "../../kit/time.ts"
 import { type DigestCredentials, formatChallenge, parseAuthorization } from "../../sip/digest.ts"
@@ -16,7 +17,7 @@ import type { Authentication } from "../authentication/authentication.ts"
 import { NONCE_LENGTH } from "../authentication/nonce.ts"
 import type { Call } from "../desk.ts"
 import { Piece } from "../piece.ts"
-import type { KnownShape } from "../registrar/edge-record.ts"
+import type { Answered, KnownShape } from "../registrar/edge-record.ts"
 import type { Known } from "../registrar/known.ts"
 import type { Registrar } from "../registrar/registrar.ts"
 import type { SipEffect, SipInput, SipSettings } from "../sip-server-interface.ts"
@@ -187,15 +188,11 @@ export class Shortcuts {
     return now - known.answeredAt < STANDARD_TIMERS.j && known.isAnswered(this.#looks(bytes))
   }
 
-  /** By what a REGISTER is told from the next one of the same shape. */
-  #looks(bytes: Uint8Array) {
-    const { credentials, cseq, branchStart, branchEnd } = this.#skeleton
-    return {
-      cseq,
-      nonceCount: credentials.count,
-      branch: sumOf(bytes, branchStart, branchEnd),
-      response: sumOf(bytes, credentials.responseStart, credentials.responseStart + 32),
-    }
+  /** By what a REGISTER is told from another one of the same shape and CSeq. */
+  #looks(bytes: Uint8Array): Answered {
+    const { credentials, branchStart, branchEnd } = this.#skeleton
+    const response = sumOf(bytes, credentials.responseStart, credentials.responseStart + 32)
+    return { branch: sumOf(bytes, branchStart, branchEnd), proof: mixed(credentials.count) ^ response }
   }
 
   #challenge(bytes: Uint8Array, flow: Flow, known: Known, now: Instant): readonly SipEffect[] {
@@ -219,7 +216,7 @@ export class Shortcuts {
     if (!authentication.provesAgain(bytes, credentials, known, flow.remote.host, now))
       return this.#askFirst(bytes, flow, known, now)
     registrar.refreshAgain(known, cseq, now)
-    known.setAnswered({ ...this.#looks(bytes), at: now })
+    known.setAnswered(this.#looks(bytes))
     return [this.#accept(bytes, flow, known)]
   }
 

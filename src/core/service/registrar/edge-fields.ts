@@ -1,184 +1,213 @@
 import { fromHex, toHex } from "../../kit/hex.ts"
-import type { Packer, Unpacker } from "../../kit/packed.ts"
-import type { Rows } from "../../kit/rows.ts"
-import type { Duration, Instant } from "../../kit/time.ts"
+import { readTime, TIME_BYTES, writeTime } from "../../kit/row-times.ts"
+import { type Duration, type Instant, NEVER } from "../../kit/time.ts"
 import type { Transport } from "../../sip/transport.ts"
-import type { Binding } from "../stores.ts"
-import type { Held, KnownRefresh, Refresh } from "./edge-record.ts"
+import type { Held, KnownRefresh } from "./edge-record.ts"
 
-// What of a registration stands at fixed places, and a binding as texts and numbers one behind the other.
+// What of a registration stands at fixed places: numbers that a refresh reads and changes.
 
-/** Places in a registration. */
+/** Places in a registration. From `shapeA` on only where it has a shape. */
 export const HELD = {
   expires: 0,
-  keepOpenAt: 8,
+  refreshedAt: 6,
   /** When the binding's record forgets it. */
-  promised: 16,
-  cseq: 24,
-  seenCseq: 28,
-  uncheckedAt: 32,
-  uncheckedGranted: 40,
-  flags: 44,
-  transport: 45,
-  binding: 46,
-  near: 48,
-  port: 50,
-  connection: 52,
-  host: 60,
-  shapeA: 64,
-  shapeB: 68,
-  credentialsA: 72,
-  credentialsB: 76,
-  ha2: 80,
-  granted: 96,
-  answeredCseq: 100,
-  nonceCount: 104,
-  branch: 108,
-  response: 112,
-  answeredAt: 116,
+  promised: 12,
+  granted: 18,
+  cseq: 22,
+  seenCseq: 26,
+  flags: 30,
+  near: 32,
+  port: 34,
+  binding: 36,
+  shapeA: 37,
+  shapeB: 41,
+  credentials: 45,
+  branch: 49,
+  proof: 53,
+  ha2: 57,
 } as const
-export const HELD_BYTES = 124
+const SHAPELESS_BYTES = HELD.shapeA
+const SHAPED_BYTES = HELD.ha2 + 1
 const HA2_BYTES = 16
+const CONNECTION_BYTES = 8
+/** Nearly all phones of a domain have the same one, but anybody may use what digest-uri he likes: others stand in the row. */
+const MOST_HA2S = 254
+const HA2_BEHIND = 255
 
 export const FLAG = {
   unchecked: 1,
-  uncheckedKeptOpen: 2,
+  keptOpen: 2,
   known: 4,
-  knownKeptOpen: 8,
-  outbound: 16,
+  outbound: 8,
   /** Its binding is all that counts. */
-  sole: 32,
+  sole: 16,
   /** Its binding has a Path. */
-  path: 64,
+  path: 32,
+  /** The latest REGISTER was answered without a transaction. */
+  answered: 64,
+  /** There is room for a shape, whether or not it is known. */
+  shape: 128,
+  keepOpenAt: 256,
+  connection: 512,
 } as const
+const TRANSPORT_SHIFT = 12
 
 export const TRANSPORTS: readonly Transport[] = ["UDP", "TCP", "TLS", "WS", "WSS"]
 
-export const times = <T>(length: number, make: () => T): readonly T[] => Array.from({ length }, make)
+/** What a registration has at its places; the rest of it is its binding and its flow. */
+export type HeldNumbers = Omit<Held, "aor" | "identity" | "binding" | "flow">
 
-/** Contact and parameters come first: see `contact`. */
-export function writeBinding(packer: Packer, binding: Binding): void {
-  const { contact, parameters, q, path, callId, cseq, instance, regId, transport, source, flow } = binding
-  packer.text(contact)
-  packer.text(parameters)
-  packer.count(q)
-  packer.text(callId)
-  packer.double(cseq)
-  packer.byte(TRANSPORTS.indexOf(transport))
-  packer.text(source)
-  packer.double(binding.expires)
-  packer.double(binding.version)
-  packer.count(path.length)
-  for (const value of path) packer.text(value)
-  packer.byte((instance === undefined ? 0 : 1) | (regId === undefined ? 0 : 2) | (flow === undefined ? 0 : 4))
-  if (instance !== undefined) packer.text(instance)
-  if (regId !== undefined) packer.double(regId)
-  if (flow !== undefined) packer.text(flow)
+/** Beside them what its binding and its flow have there. */
+export interface HeldPlaces {
+  readonly transport: Transport
+  readonly connection: number | undefined
+  /** A number of the node's own end of the flow, and the port of the other. */
+  readonly near: number
+  readonly port: number
+  /** Which of the bindings of our own entry. */
+  readonly binding: number
+  readonly promised: Instant
+  readonly hasPath: boolean
+  readonly isSole: boolean
 }
 
-export function readBinding(unpacker: Unpacker): Binding {
-  const contact = unpacker.text()
-  const parameters = unpacker.text()
-  const q = unpacker.count()
-  const callId = unpacker.text()
-  const cseq = unpacker.double()
-  const transport = TRANSPORTS[unpacker.byte()]!
-  const source = unpacker.text()
-  const expires = unpacker.double()
-  const version = unpacker.double()
-  const path = times(unpacker.count(), () => unpacker.text())
-  const has = unpacker.byte()
-  const instance = has & 1 ? unpacker.text() : undefined
-  const regId = has & 2 ? unpacker.double() : undefined
-  const flow = has & 4 ? unpacker.text() : undefined
-  return {
-    contact,
-    parameters,
-    q,
-    path,
-    callId,
-    cseq,
-    instance,
-    regId,
-    transport,
-    source,
-    flow,
-    expires,
-    version,
-  }
-}
+/** Registrations at rest, without their texts, each as long as it needs. */
+export class EdgeFields {
+  /** Few are named by a number. */
+  readonly #ha2s: string[] = []
 
-export function writeRegistration(
-  view: DataView,
-  bytes: Uint8Array,
-  place: number,
-  { expires, keepOpenAt, binding, cseq, seenCseq, unchecked, known }: Held,
-  soleVersion: number,
-): void {
-  view.setFloat64(place + HELD.expires, expires)
-  view.setFloat64(place + HELD.keepOpenAt, keepOpenAt)
-  view.setFloat64(place + HELD.promised, binding.expires)
-  view.setUint32(place + HELD.cseq, cseq)
-  view.setUint32(place + HELD.seenCseq, seenCseq)
-  let flags = (soleVersion === binding.version ? FLAG.sole : 0) | (binding.path.length > 0 ? FLAG.path : 0)
-  if (unchecked !== undefined) {
-    flags |= FLAG.unchecked | (unchecked.keptOpen ? FLAG.uncheckedKeptOpen : 0)
-    view.setFloat64(place + HELD.uncheckedAt, unchecked.at)
-    view.setUint32(place + HELD.uncheckedGranted, unchecked.granted)
+  /** How many bytes one takes. */
+  sizeFor({ keepOpenAt, known }: HeldNumbers, { connection }: HeldPlaces): number {
+    const hasShape = known !== undefined
+    const isLong = hasShape && this.#numberOf(known.shape.ha2) === HA2_BEHIND
+    return sizeOf(
+      (hasShape ? FLAG.shape : 0) |
+        (keepOpenAt !== NEVER ? FLAG.keepOpenAt : 0) |
+        (connection !== undefined ? FLAG.connection : 0),
+      isLong,
+    )
   }
-  if (known !== undefined) {
-    const { shape, answered } = known
-    flags |= FLAG.known | (known.keptOpen ? FLAG.knownKeptOpen : 0) | (known.outbound ? FLAG.outbound : 0)
+
+  /** Behind the one at `place`. */
+  end(view: DataView, place: number): number {
+    const flags = view.getUint16(place + HELD.flags)
+    return place + sizeOf(flags, hasLongHa2(view, place, flags))
+  }
+
+  write(view: DataView, place: number, held: HeldNumbers, places: HeldPlaces): void {
+    const { expires, refreshed, cseq, seenCseq, keepOpenAt, isUnchecked, known } = held
+    const { transport, connection, near, port, binding, promised, hasPath, isSole } = places
+    writeTime(view, place + HELD.expires, expires)
+    writeTime(view, place + HELD.refreshedAt, refreshed.at)
+    writeTime(view, place + HELD.promised, promised)
+    view.setUint32(place + HELD.granted, refreshed.granted)
+    view.setUint32(place + HELD.cseq, cseq)
+    view.setUint32(place + HELD.seenCseq, seenCseq)
+    view.setUint16(place + HELD.near, near)
+    view.setUint16(place + HELD.port, port)
+    view.setUint8(place + HELD.binding, binding)
+    let flags = TRANSPORTS.indexOf(transport) << TRANSPORT_SHIFT
+    if (isUnchecked) flags |= FLAG.unchecked
+    if (refreshed.keptOpen) flags |= FLAG.keptOpen
+    if (isSole) flags |= FLAG.sole
+    if (hasPath) flags |= FLAG.path
+    if (known !== undefined) flags |= this.#writeKnown(view, place, known)
+    if (keepOpenAt !== NEVER) flags |= FLAG.keepOpenAt
+    if (connection !== undefined) flags |= FLAG.connection
+    view.setUint16(place + HELD.flags, flags)
+    if (flags & FLAG.keepOpenAt) writeTime(view, keepOpenPlace(view, place, flags), keepOpenAt)
+    if (connection !== undefined) view.setFloat64(connectionPlace(view, place, flags), connection)
+  }
+
+  #writeKnown(view: DataView, place: number, { shape, outbound, answered }: KnownRefresh): number {
+    const ha2 = this.#numberOf(shape.ha2)
     view.setInt32(place + HELD.shapeA, shape.a)
     view.setInt32(place + HELD.shapeB, shape.b)
-    view.setInt32(place + HELD.credentialsA, shape.credentialsA)
-    view.setInt32(place + HELD.credentialsB, shape.credentialsB)
-    bytes.set(fromHex(shape.ha2), place + HELD.ha2)
-    view.setUint32(place + HELD.granted, known.granted)
-    view.setInt32(place + HELD.answeredCseq, answered.cseq)
-    view.setUint32(place + HELD.nonceCount, answered.nonceCount)
-    view.setInt32(place + HELD.branch, answered.branch)
-    view.setInt32(place + HELD.response, answered.response)
-    view.setFloat64(place + HELD.answeredAt, answered.at)
+    view.setInt32(place + HELD.credentials, shape.credentials)
+    view.setInt32(place + HELD.branch, answered?.branch ?? 0)
+    view.setInt32(place + HELD.proof, answered?.proof ?? 0)
+    view.setUint8(place + HELD.ha2, ha2)
+    if (ha2 === HA2_BEHIND)
+      for (const [index, byte] of fromHex(shape.ha2).entries())
+        view.setUint8(place + SHAPED_BYTES + index, byte)
+    const flags = FLAG.shape | FLAG.known | (outbound ? FLAG.outbound : 0)
+    return answered === undefined ? flags : flags | FLAG.answered
   }
-  view.setUint8(place + HELD.flags, flags)
+
+  read(view: DataView, place: number): HeldNumbers {
+    const flags = view.getUint16(place + HELD.flags)
+    return {
+      expires: readTime(view, place + HELD.expires),
+      cseq: view.getUint32(place + HELD.cseq),
+      seenCseq: view.getUint32(place + HELD.seenCseq),
+      keepOpenAt: flags & FLAG.keepOpenAt ? readTime(view, keepOpenPlace(view, place, flags)) : NEVER,
+      refreshed: {
+        at: readTime(view, place + HELD.refreshedAt),
+        granted: view.getUint32(place + HELD.granted) as Duration,
+        keptOpen: (flags & FLAG.keptOpen) !== 0,
+      },
+      isUnchecked: (flags & FLAG.unchecked) !== 0,
+      known: flags & FLAG.known ? this.#readKnown(view, place, flags) : undefined,
+    }
+  }
+
+  #readKnown(view: DataView, place: number, flags: number): KnownRefresh {
+    return {
+      shape: {
+        a: view.getInt32(place + HELD.shapeA),
+        b: view.getInt32(place + HELD.shapeB),
+        credentials: view.getInt32(place + HELD.credentials),
+        ha2: this.ha2(view, place),
+      },
+      outbound: (flags & FLAG.outbound) !== 0,
+      answered:
+        flags & FLAG.answered
+          ? { branch: view.getInt32(place + HELD.branch), proof: view.getInt32(place + HELD.proof) }
+          : undefined,
+    }
+  }
+
+  /** That of one with a shape. RFC 7616 §3.4.3. */
+  ha2(view: DataView, place: number): string {
+    const number = view.getUint8(place + HELD.ha2)
+    if (number !== HA2_BEHIND) return this.#ha2s[number]!
+    return toHex(new Uint8Array(view.buffer, view.byteOffset + place + SHAPED_BYTES, HA2_BYTES))
+  }
+
+  #numberOf(ha2: string): number {
+    const number = this.#ha2s.indexOf(ha2)
+    if (number >= 0) return number
+    return this.#ha2s.length < MOST_HA2S ? this.#ha2s.push(ha2) - 1 : HA2_BEHIND
+  }
 }
 
-export function readRegistration(
-  { view, memory }: Rows,
-  place: number,
-): Omit<Held, "aor" | "identity" | "binding" | "flow"> {
-  const flags = view.getUint8(place + HELD.flags)
-  const unchecked: Refresh = {
-    at: view.getFloat64(place + HELD.uncheckedAt) as Instant,
-    granted: view.getUint32(place + HELD.uncheckedGranted) as Duration,
-    keptOpen: (flags & FLAG.uncheckedKeptOpen) !== 0,
-  }
-  const known: KnownRefresh = {
-    shape: {
-      a: view.getInt32(place + HELD.shapeA),
-      b: view.getInt32(place + HELD.shapeB),
-      credentialsA: view.getInt32(place + HELD.credentialsA),
-      credentialsB: view.getInt32(place + HELD.credentialsB),
-      ha2: toHex(memory.subarray(place + HELD.ha2, place + HELD.ha2 + HA2_BYTES)),
-    },
-    granted: view.getUint32(place + HELD.granted) as Duration,
-    keptOpen: (flags & FLAG.knownKeptOpen) !== 0,
-    outbound: (flags & FLAG.outbound) !== 0,
-    answered: {
-      cseq: view.getInt32(place + HELD.answeredCseq),
-      nonceCount: view.getUint32(place + HELD.nonceCount),
-      branch: view.getInt32(place + HELD.branch),
-      response: view.getInt32(place + HELD.response),
-      at: view.getFloat64(place + HELD.answeredAt) as Instant,
-    },
-  }
-  return {
-    expires: view.getFloat64(place + HELD.expires) as Instant,
-    keepOpenAt: view.getFloat64(place + HELD.keepOpenAt) as Instant,
-    cseq: view.getUint32(place + HELD.cseq),
-    seenCseq: view.getUint32(place + HELD.seenCseq),
-    unchecked: flags & FLAG.unchecked ? unchecked : undefined,
-    known: flags & FLAG.known ? known : undefined,
-  }
+export const transportAt = (view: DataView, place: number): Transport =>
+  TRANSPORTS[view.getUint16(place + HELD.flags) >> TRANSPORT_SHIFT]!
+
+/** Of the flow; undefined where it has none. */
+export function connectionAt(view: DataView, place: number): number | undefined {
+  const flags = view.getUint16(place + HELD.flags)
+  if ((flags & FLAG.connection) === 0) return undefined
+  return view.getFloat64(connectionPlace(view, place, flags))
 }
+
+// Behind the fixed places: HA2 where it has no number, when the flow is to be kept open, the connection.
+
+const hasLongHa2 = (view: DataView, place: number, flags: number): boolean =>
+  (flags & FLAG.shape) !== 0 && view.getUint8(place + HELD.ha2) === HA2_BEHIND
+
+function shapeBytes(flags: number, isLong: boolean): number {
+  if ((flags & FLAG.shape) === 0) return SHAPELESS_BYTES
+  return isLong ? SHAPED_BYTES + HA2_BYTES : SHAPED_BYTES
+}
+
+const keepOpenPlace = (view: DataView, place: number, flags: number): number =>
+  place + shapeBytes(flags, hasLongHa2(view, place, flags))
+
+const connectionPlace = (view: DataView, place: number, flags: number): number =>
+  keepOpenPlace(view, place, flags) + (flags & FLAG.keepOpenAt ? TIME_BYTES : 0)
+
+const sizeOf = (flags: number, hasLong: boolean): number =>
+  shapeBytes(flags, hasLong) +
+  (flags & FLAG.keepOpenAt ? TIME_BYTES : 0) +
+  (flags & FLAG.connection ? CONNECTION_BYTES : 0)

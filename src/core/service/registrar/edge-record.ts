@@ -1,8 +1,15 @@
-import type { Duration, Instant } from "../../kit/time.ts"
+import { mixed } from "../../kit/row-index.ts"
+import { after, type Duration, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
 import type { Binding, EdgeBindings } from "../stores.ts"
 import { identityOf } from "./bindings.ts"
 import type { Registration } from "./register-request.ts"
+
+/**
+ * Other nodes may remove what a refresh rests on: the record is read again within this time of a
+ * refresh, and no more often.
+ */
+export const CHECK_EVERY = seconds(30)
 
 /** A binding whose phone came to this node: what the record does not know of it. */
 export interface EdgeRegistration {
@@ -20,13 +27,15 @@ export interface Held extends EdgeRegistration {
   seenCseq: number
   readonly flow: Flow
   keepOpenAt: Instant
-  /** The latest refresh, where it was answered from memory and the record has not been read since. */
-  unchecked: Refresh | undefined
+  /** The latest accepted REGISTER. */
+  refreshed: Refresh
+  /** Whether that was answered from memory and the record has not been read since. */
+  isUnchecked: boolean
   /** What the REGISTER looks like that refreshes it, where that is known. */
   known: KnownRefresh | undefined
 }
 
-/** A REGISTER that changed nothing: but for its CSeq it asked for the binding that stands. */
+/** A REGISTER that, but for its CSeq, asked for the binding that stands. */
 export interface Refresh {
   readonly at: Instant
   readonly granted: Duration
@@ -45,22 +54,21 @@ export interface KnownShape {
 }
 
 export interface KnownRefresh {
-  readonly shape: Omit<KnownShape, "flow">
-  readonly granted: Duration
-  readonly keptOpen: boolean
+  readonly shape: Pick<KnownShape, "a" | "b" | "ha2"> & { readonly credentials: number }
   /** Whether the answer has to say that RFC 5626 applies. */
   readonly outbound: boolean
-  /** The last REGISTER that was answered without a transaction: so may be its repetition. */
-  readonly answered: Answered
+  /** Set where the latest REGISTER was answered without a transaction: so may be its repetition. */
+  readonly answered: Answered | undefined
 }
 
+/** By what a REGISTER is told from others of its shape and CSeq: its branch, and its answer to the challenge. */
 export interface Answered {
-  readonly cseq: number
-  readonly nonceCount: number
   readonly branch: number
-  readonly response: number
-  readonly at: Instant
+  readonly proof: number
 }
+
+/** One number for the hash of a shape's credentials: whoever finds others of the same still has to prove the password. */
+export const credentialsSum = (a: number, b: number): number => mixed(a) ^ b
 
 /** All that this node knows of an AOR whose phones have come to it. At rest it is a row of bytes. */
 export interface EdgeRecord {
@@ -72,11 +80,20 @@ export interface EdgeRecord {
    * as they are. 0 where it is not.
    */
   soleVersion: number
+  /** When the record was read last, or was to be. */
   checkedAt: Instant
-  /** When the record is to be read again; NEVER where nothing was answered without it. */
-  checkAt: Instant
+  /** Something was answered without it: it is to be read again CHECK_EVERY later. */
+  isCheckDue: boolean
   held: Held[]
 }
+
+/** When the record is to be read again; NEVER where nothing was answered without it. */
+export const checkAt = ({ checkedAt, isCheckDue }: EdgeRecord): Instant =>
+  isCheckDue ? after(checkedAt, CHECK_EVERY) : NEVER
+
+/** When something of the record is due next. */
+export const dueAt = (record: EdgeRecord): Instant =>
+  earliest(checkAt(record), ...record.held.map(({ expires, keepOpenAt }) => earliest(expires, keepOpenAt)))
 
 export const heldAs = ({ held }: EdgeRecord, wanted: string): Held | undefined =>
   held.find(({ identity }) => identity === wanted)
@@ -86,8 +103,9 @@ export const isAmong = (bindings: readonly Binding[], { binding, identity }: Hel
   bindings.some((each) => each.version === binding.version && identityOf(each) === identity)
 
 /** The REGISTER by which a binding was refreshed. */
-export function registrationOf({ aor, binding, cseq }: Held, { granted, keptOpen }: Refresh): Registration {
+export function registrationOf({ aor, binding, cseq, refreshed }: Held): Registration {
   const { callId, path } = binding
+  const { granted, keptOpen } = refreshed
   const renewed = { binding: { ...binding, cseq }, granted, keptOpen }
   return { aor, callId, cseq, path, contacts: [renewed], outbound: false }
 }

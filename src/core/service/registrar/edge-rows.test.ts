@@ -1,6 +1,9 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
+import { formatAddress } from "../../kit/address.ts"
+import { toHex } from "../../kit/hex.ts"
+import { LATEST } from "../../kit/row-times.ts"
 import { type Duration, type Instant, NEVER } from "../../kit/time.ts"
 import type { Binding, EdgeBindings } from "../stores.ts"
 import { identityOf } from "./bindings.ts"
@@ -39,28 +42,17 @@ const entry = (edge: string): fc.Arbitrary<EdgeBindings> =>
     tombstones: fc.array(fc.record({ identity: text, version: time, expires: time }), { maxLength: 2 }),
   })
 
-const instant = time.map((at) => at as Instant)
+const instant = fc.integer({ min: 1, max: LATEST }).map((at) => at as Instant)
 const duration = u32.map((span) => span as Duration)
-const answered = fc.record({
-  cseq: i32,
-  nonceCount: u32,
-  branch: i32,
-  response: i32,
-  at: instant,
-})
-const shape = fc.record({
-  a: i32,
-  b: i32,
-  credentialsA: i32,
-  credentialsB: i32,
-  ha2: fc.constantFrom("00112233445566778899aabbccddeeff", "ff".repeat(16)),
-})
+/** More of them than are named by numbers. */
+const ha2 = fc.oneof(
+  fc.constantFrom("00112233445566778899aabbccddeeff", "ff".repeat(16)),
+  fc.uint8Array({ minLength: 16, maxLength: 16 }).map(toHex),
+)
 const known = fc.record({
-  shape,
-  granted: duration,
-  keptOpen: fc.boolean(),
+  shape: fc.record({ a: i32, b: i32, credentials: i32, ha2 }),
   outbound: fc.boolean(),
-  answered,
+  answered: fc.option(fc.record({ branch: i32, proof: i32 }), { nil: undefined }),
 })
 const flow = fc.record({
   transport,
@@ -75,9 +67,9 @@ const more = fc.record({
   seenCseq: u32,
   flow,
   keepOpenAt: fc.oneof(fc.constant(NEVER), instant),
-  unchecked: fc.option(fc.record({ at: instant, granted: duration, keptOpen: fc.boolean() }), {
-    nil: undefined,
-  }),
+  refreshed: fc.record({ at: instant, granted: duration, keptOpen: fc.boolean() }),
+  isUnchecked: fc.boolean(),
+  isUsual: fc.boolean(),
   known: fc.option(known, { nil: undefined }),
 })
 
@@ -88,17 +80,25 @@ const record: fc.Arbitrary<EdgeRecord> = fc
     own: entry(SELF),
     registrations: fc.array(more, { minLength: 1, maxLength: 4 }),
     checkedAt: instant,
-    checkAt: fc.oneof(fc.constant(NEVER), instant),
+    isCheckDue: fc.boolean(),
     isSole: fc.boolean(),
   })
-  .map(({ aor, others, own, registrations, checkedAt, checkAt, isSole }) => {
-    const held: Held[] = own.bindings
-      .slice(0, registrations.length)
-      .map((each, index) => ({ aor, identity: identityOf(each), binding: each, ...registrations[index]! }))
-    const entries = others === undefined ? [own] : [others, own]
+  .map(({ aor, others, own, registrations, checkedAt, isCheckDue, isSole }) => {
+    // Mostly a binding says of the flow what the registration says.
+    const bindings = own.bindings.map((each, index) => {
+      const registration = registrations[index]
+      if (registration === undefined || !registration.isUsual) return each
+      const { transport, remote } = registration.flow
+      return { ...each, transport, source: formatAddress(remote) }
+    })
+    const held = bindings.slice(0, registrations.length).map((binding, index): Held => {
+      const { isUsual: _, ...numbers } = registrations[index]!
+      return { aor, identity: identityOf(binding), binding, ...numbers }
+    })
+    const entries = others === undefined ? [{ ...own, bindings }] : [others, { ...own, bindings }]
     const soleVersion = isSole ? own.bindings[0]!.version : 0
     // Plain objects, which those of the generators are not all.
-    return structuredClone({ aor, entries, soleVersion, checkedAt, checkAt, held })
+    return structuredClone({ aor, entries, soleVersion, checkedAt, isCheckDue, held })
   })
 
 test("what rests as bytes is read as it was, and known by its AOR and its flow", () => {

@@ -1,34 +1,32 @@
+import { formatAddress } from "../../kit/address.ts"
 import { invariant } from "../../kit/errors.ts"
 import { Interned } from "../../kit/interned.ts"
 import { isAscii, Packer, Unpacker } from "../../kit/packed.ts"
+import { LATEST, readTime, writeTime } from "../../kit/row-times.ts"
 import { Rows } from "../../kit/rows.ts"
-import { type Instant, NEVER } from "../../kit/time.ts"
+import type { Instant } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
-import type { Binding, EdgeBindings, Tombstone } from "../stores.ts"
+import type { Binding, EdgeBindings } from "../stores.ts"
 import { identityOf } from "./bindings.ts"
-import {
-  HELD,
-  HELD_BYTES,
-  readBinding,
-  readRegistration,
-  TRANSPORTS,
-  times,
-  writeBinding,
-  writeRegistration,
-} from "./edge-fields.ts"
-import type { EdgeRecord } from "./edge-record.ts"
+import { type Implied, readContact, readEntries, times, writeEntries } from "./edge-bindings.ts"
+import { connectionAt, EdgeFields, HELD, type HeldPlaces, transportAt } from "./edge-fields.ts"
+import type { EdgeRecord, Held } from "./edge-record.ts"
 
 // An EdgeRecord at rest. What a refresh asks for stands at fixed places, in front the record's, then those of each registration;
 // behind them are texts: the AOR, the hosts that the phones came from, and the entries.
 const COUNT = 0
-const CHECK_AT = 2
-const CHECKED_AT = 10
-const SOLE_VERSION = 18
-/** Where the Contact of the first registration stands, and behind it its parameters. */
-const CONTACT = 26
-const FIRST_HELD = 30
+const CHECK_DUE = 1
+/** Which of our own bindings is all that counts: its number and one, or 0. */
+const SOLE = 2
+const CHECKED_AT = 3
+/** Where the Contact of the first registration stands, and behind it its parameters; 0 where that is too far away. */
+const CONTACT = 9
+const FIRST_HELD = 11
+const FARTHEST_CONTACT = 0xffff
 
-const NO_CONNECTION = -1
+const NO_BINDING = -1
+/** Of our own entry; far more than one AOR may have. */
+const MOST_BINDINGS = 255
 
 /** The node's own end of a flow. */
 interface Near {
@@ -43,6 +41,7 @@ export class EdgeRows {
   readonly #edges = new Interned<string>()
   readonly #nearNames = new Interned<string>()
   readonly #near: Near[] = []
+  readonly fields = new EdgeFields()
   readonly #packer = new Packer()
   readonly #unpacker = new Unpacker()
   /** Where the AOR of a row is in `rows.memory`: see `seekAor`. */
@@ -61,48 +60,46 @@ export class EdgeRows {
     this.rows.replace(row, this.#write(record))
   }
 
-  /** How many registrations the row has. */
-  count(row: number): number {
-    this.rows.seek(row)
-    return this.rows.memory[this.rows.at + COUNT]!
-  }
-
   aor(row: number): string {
-    return this.#textAt(row, FIRST_HELD + this.count(row) * HELD_BYTES)
+    this.rows.seek(row)
+    this.#toTexts()
+    return this.#unpacker.text()
   }
 
   /** Says where the AOR stands, until a row is added, replaced or deleted. */
   seekAor(row: number): void {
-    const count = this.count(row)
-    const { view, memory, at } = this.rows
+    this.rows.seek(row)
+    this.#toTexts()
     const unpacker = this.#unpacker
-    unpacker.begin(memory, view, at + FIRST_HELD + count * HELD_BYTES)
     const length = unpacker.count()
     this.aorStart = unpacker.at
     this.aorEnd = unpacker.at + length
   }
 
   isOf(row: number, aor: string): boolean {
-    const count = this.count(row)
-    const { view, memory, at } = this.rows
-    const unpacker = this.#unpacker
-    unpacker.begin(memory, view, at + FIRST_HELD + count * HELD_BYTES)
-    const length = unpacker.count()
     // Of other characters than ASCII there are more bytes.
     if (!isAscii(aor)) return this.aor(row) === aor
-    return length === aor.length && startsWith(memory, unpacker.at, aor)
-  }
-
-  checkAt(row: number): Instant {
-    return this.rows.double(row, CHECK_AT) as Instant
+    this.rows.seek(row)
+    this.#toTexts()
+    return this.#isText(aor)
   }
 
   checkedAt(row: number): Instant {
-    return this.rows.double(row, CHECKED_AT) as Instant
+    this.rows.seek(row)
+    return readTime(this.rows.view, this.rows.at + CHECKED_AT)
   }
 
-  setCheckAt(row: number, at: Instant): void {
-    this.rows.setDouble(row, CHECK_AT, at)
+  isCheckDue(row: number): boolean {
+    this.rows.seek(row)
+    return this.rows.memory[this.rows.at + CHECK_DUE] === 1
+  }
+
+  /** The record is to be read CHECK_EVERY after that. */
+  setCheckDue(row: number, checkedAt: Instant): void {
+    this.rows.seek(row)
+    const { view, at } = this.rows
+    view.setUint8(at + CHECK_DUE, 1)
+    writeTime(view, at + CHECKED_AT, checkedAt)
   }
 
   /** The place of the row's first registration in `rows.view`, until something is added, replaced or deleted. */
@@ -117,177 +114,155 @@ export class EdgeRows {
     const { view } = this.rows
     if (
       view.getUint16(place + HELD.port) !== remote.port ||
-      TRANSPORTS[view.getUint8(place + HELD.transport)] !== transport ||
-      view.getFloat64(place + HELD.connection) !== (connection ?? NO_CONNECTION)
+      transportAt(view, place) !== transport ||
+      connectionAt(view, place) !== connection
     )
       return false
     const near = this.#near[view.getUint16(place + HELD.near)]!
     const isNear = near.local === local || (near.local.host === local.host && near.local.port === local.port)
-    return isNear && near.node === node && this.#isHost(place, remote.host)
+    if (!isNear || near.node !== node) return false
+    this.#toTexts()
+    this.#unpacker.skip()
+    return this.#isText(remote.host)
   }
 
   /** The Contact of the first registration and its parameters, by where their bytes are in `rows.memory`; and its q. */
   contact(row: number) {
     this.rows.seek(row)
-    const { view, at } = this.rows
-    const unpacker = this.#unpacker
-    unpacker.begin(this.rows.memory, view, at + view.getUint32(at + CONTACT))
-    const length = unpacker.count()
-    const start = unpacker.at
-    unpacker.at += length
-    const parametersLength = unpacker.count()
-    const parametersStart = unpacker.at
-    unpacker.at += parametersLength
-    const parametersEnd = unpacker.at
-    return { start, end: start + length, parametersStart, parametersEnd, q: unpacker.count() }
+    const { view, memory, at } = this.rows
+    this.#unpacker.begin(memory, at + view.getUint16(at + CONTACT))
+    return readContact(this.#unpacker)
   }
 
   read(row: number): EdgeRecord {
-    const { rows } = this
-    rows.seek(row)
-    const { view, memory, at } = rows
+    this.rows.seek(row)
+    const { view, memory, at } = this.rows
     const unpacker = this.#unpacker
-    const count = memory[at + COUNT]!
-    unpacker.begin(memory, view, at + FIRST_HELD + count * HELD_BYTES)
+    const places = this.#places()
+    this.#toTexts()
     const aor = unpacker.text()
-    const hosts = Array.from({ length: count }, () => unpacker.text())
-    const entries = this.#readEntries()
-    const own = entries.find(({ edge }) => edge === this.#self)?.bindings ?? []
+    const flows = places.map((place) => this.#readFlow(view, place, unpacker.text()))
+    const implied = new Map<number, Implied>()
+    for (const [index, place] of places.entries())
+      implied.set(
+        view.getUint8(place + HELD.binding),
+        impliedBy(flows[index]!, readTime(view, place + HELD.promised)),
+      )
+    const entries = readEntries(unpacker, this.#edges, (edge, binding) =>
+      edge === this.#self ? implied.get(binding) : undefined,
+    )
+    const own = this.#ownOf(entries)
+    const sole = memory[at + SOLE]!
     return {
       aor,
       entries,
-      soleVersion: view.getFloat64(at + SOLE_VERSION),
-      checkedAt: view.getFloat64(at + CHECKED_AT) as Instant,
-      checkAt: view.getFloat64(at + CHECK_AT) as Instant,
-      held: hosts.map((host, index) => {
-        const place = at + FIRST_HELD + index * HELD_BYTES
-        const binding = own[view.getUint16(place + HELD.binding)]
+      soleVersion: sole === 0 ? 0 : own[sole - 1]!.version,
+      checkedAt: readTime(view, at + CHECKED_AT),
+      isCheckDue: memory[at + CHECK_DUE] === 1,
+      held: places.map((place, index) => {
+        const binding = own[view.getUint8(place + HELD.binding)]
         invariant(binding !== undefined, "what is registered here stands in our entry")
-        return {
-          aor,
-          identity: identityOf(binding),
-          binding,
-          flow: this.#readFlow(place, host),
-          ...readRegistration(rows, place),
-        }
+        const identity = identityOf(binding)
+        return { aor, identity, binding, flow: flows[index]!, ...this.fields.read(view, place) }
       }),
     }
   }
 
   #write(record: EdgeRecord): Uint8Array {
     const { aor, entries, held, soleVersion } = record
+    const own = this.#ownOf(entries)
+    const places = held.map((each) => this.#placesOf(each, own, soleVersion))
+    const sizes = held.map((each, index) => this.fields.sizeFor(each, places[index]!))
     const packer = this.#packer
-    packer.begin(FIRST_HELD + held.length * HELD_BYTES)
+    packer.begin(FIRST_HELD + sizes.reduce((sum, size) => sum + size, 0))
     packer.text(aor)
-    const hosts = held.map(({ flow }) => {
-      const place = packer.at
-      packer.text(flow.remote.host)
-      return place
-    })
-    const own = entries.find(({ edge }) => edge === this.#self)?.bindings ?? []
-    const bindings = held.map(({ binding, identity }) =>
-      own.findIndex((each) => each.version === binding.version && identityOf(each) === identity),
+    for (const { flow } of held) packer.text(flow.remote.host)
+    const implied = new Map(
+      places.map(({ binding, promised }, index) => [binding, impliedBy(held[index]!.flow, promised)]),
     )
-    const contact = this.#writeEntries(entries, own[bindings[0]!])
+    const contact = writeEntries(
+      packer,
+      this.#edges,
+      entries,
+      (edge, binding) => (edge === this.#self ? implied.get(binding) : undefined),
+      own[places[0]?.binding ?? NO_BINDING],
+    )
     const bytes = packer.end()
     const view = new DataView(bytes.buffer)
+    const isNear = contact <= FARTHEST_CONTACT
     bytes[COUNT] = held.length
-    view.setFloat64(CHECK_AT, record.checkAt)
-    view.setFloat64(CHECKED_AT, record.checkedAt)
-    view.setFloat64(SOLE_VERSION, soleVersion)
-    view.setUint32(CONTACT, contact)
+    bytes[CHECK_DUE] = Number(record.isCheckDue)
+    bytes[SOLE] = soleVersion === 0 ? 0 : own.findIndex(({ version }) => version === soleVersion) + 1
+    writeTime(view, CHECKED_AT, record.checkedAt)
+    view.setUint16(CONTACT, isNear ? contact : 0)
+    let place = FIRST_HELD
     for (const [index, each] of held.entries()) {
-      const place = FIRST_HELD + index * HELD_BYTES
-      invariant(bindings[index]! >= 0, "what is registered here stands in our entry")
-      view.setUint16(place + HELD.binding, bindings[index]!)
-      view.setUint16(place + HELD.host, hosts[index]!)
-      this.#writeFlow(view, place, each.flow)
-      writeRegistration(view, bytes, place, each, soleVersion)
+      const its = places[index]!
+      this.fields.write(view, place, each, { ...its, isSole: its.isSole && isNear })
+      place += sizes[index]!
     }
     return bytes
   }
 
-  #writeFlow(view: DataView, place: number, { transport, local, remote, connection, node }: Flow): void {
-    const number = this.#nearNames.numberOf(`${local.host} ${local.port} ${node}`)
-    this.#near[number] ??= { local, node }
-    view.setUint8(place + HELD.transport, TRANSPORTS.indexOf(transport))
-    view.setUint16(place + HELD.near, number)
-    view.setUint16(place + HELD.port, remote.port)
-    view.setFloat64(place + HELD.connection, connection ?? NO_CONNECTION)
+  #placesOf({ binding, identity, flow }: Held, own: readonly Binding[], soleVersion: number): HeldPlaces {
+    const { transport, local, remote, connection, node } = flow
+    const number = own.findIndex((each) => each.version === binding.version && identityOf(each) === identity)
+    invariant(number >= 0 && number < MOST_BINDINGS, "what is registered here stands in our entry")
+    const near = this.#nearNames.numberOf(`${local.host} ${local.port} ${node}`)
+    this.#near[near] ??= { local, node }
+    return {
+      ...{ transport, connection, near, port: remote.port, binding: number },
+      promised: Math.min(own[number]!.expires, LATEST) as Instant,
+      hasPath: binding.path.length > 0,
+      isSole: soleVersion === binding.version,
+    }
   }
 
-  #readFlow(place: number, host: string): Flow {
-    const { view } = this.rows
-    const connection = view.getFloat64(place + HELD.connection)
+  #readFlow(view: DataView, place: number, host: string): Flow {
     return {
-      transport: TRANSPORTS[view.getUint8(place + HELD.transport)]!,
+      transport: transportAt(view, place),
       remote: { host, port: view.getUint16(place + HELD.port) },
-      connection: connection === NO_CONNECTION ? undefined : connection,
+      connection: connectionAt(view, place),
       ...this.#near[view.getUint16(place + HELD.near)]!,
     }
   }
 
-  #isHost(place: number, host: string): boolean {
+  #ownOf(entries: readonly EdgeBindings[]): readonly Binding[] {
+    return entries.find(({ edge }) => edge === this.#self)?.bindings ?? []
+  }
+
+  /** To the texts of the row that was sought, which are behind its registrations. */
+  #toTexts(): void {
     const { view, memory, at } = this.rows
-    const unpacker = this.#unpacker
-    unpacker.begin(memory, view, at + view.getUint16(place + HELD.host))
-    if (unpacker.count() !== host.length) return false
-    return startsWith(memory, unpacker.at, host)
+    let end = at + FIRST_HELD
+    for (let left = memory[at + COUNT]!; left > 0; left--) end = this.fields.end(view, end)
+    this.#unpacker.begin(memory, end)
   }
 
-  #textAt(row: number, offset: number): string {
-    this.rows.seek(row)
+  /** The places of its registrations. */
+  #places(): readonly number[] {
     const { view, memory, at } = this.rows
-    this.#unpacker.begin(memory, view, at + offset)
-    return this.#unpacker.text()
+    let end = at + FIRST_HELD
+    return times(memory[at + COUNT]!, () => {
+      const place = end
+      end = this.fields.end(view, place)
+      return place
+    })
   }
 
-  /** Where `marked` stands. */
-  #writeEntries(entries: readonly EdgeBindings[], marked: Binding | undefined): number {
-    const packer = this.#packer
-    let place = 0
-    packer.count(entries.length)
-    for (const { edge, clearedBefore, bindings, tombstones } of entries) {
-      packer.count(this.#edges.numberOf(edge))
-      packer.double(clearedBefore)
-      packer.count(bindings.length)
-      for (const binding of bindings) {
-        if (binding === marked) place = packer.at
-        writeBinding(packer, binding)
-      }
-      packer.count(tombstones.length)
-      for (const { identity, version, expires } of tombstones) {
-        packer.text(identity)
-        packer.double(version)
-        packer.double(expires)
-      }
-    }
-    return place
-  }
-
-  #readEntries(): readonly EdgeBindings[] {
+  /** Whether that ASCII text is the next. */
+  #isText(text: string): boolean {
     const unpacker = this.#unpacker
-    return times(unpacker.count(), () => ({
-      edge: this.#edges.of(unpacker.count()),
-      clearedBefore: unpacker.double(),
-      bindings: times(unpacker.count(), () => readBinding(unpacker)),
-      tombstones: times(
-        unpacker.count(),
-        (): Tombstone => ({
-          identity: unpacker.text(),
-          version: unpacker.double(),
-          expires: unpacker.double(),
-        }),
-      ),
-    }))
+    return unpacker.count() === text.length && startsWith(this.rows.memory, unpacker.at, text)
   }
 }
+
+const impliedBy = ({ transport, remote }: Flow, expires: number): Implied => ({
+  ...{ transport, expires },
+  source: formatAddress(remote),
+})
 
 function startsWith(memory: Uint8Array, start: number, text: string): boolean {
   for (let at = 0; at < text.length; at++) if (memory[start + at] !== text.charCodeAt(at)) return false
   return true
 }
-
-/** When something of the record is due next. */
-export const dueAt = ({ checkAt, held }: EdgeRecord): Instant =>
-  Math.min(checkAt, ...held.map(({ expires, keepOpenAt }) => Math.min(expires, keepOpenAt)), NEVER) as Instant

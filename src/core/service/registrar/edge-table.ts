@@ -1,12 +1,17 @@
 import { isAscii } from "../../kit/packed.ts"
 import { RowDeadlines } from "../../kit/row-deadlines.ts"
 import { hashOfText, mixed, RowIndex } from "../../kit/row-index.ts"
-import { after, type Duration, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
+import { writeTime } from "../../kit/row-times.ts"
+import { after, before, type Duration, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
 import type { EdgeBindings } from "../stores.ts"
 import { type EffectiveBinding, identityOf, latestWord, mergeBindings, soleVersionOf } from "./bindings.ts"
 import { FLAG, HELD } from "./edge-fields.ts"
 import {
+  CHECK_EVERY,
+  checkAt,
+  credentialsSum,
+  dueAt,
   type EdgeRecord,
   type EdgeRegistration,
   type Held,
@@ -15,7 +20,7 @@ import {
   type KnownShape,
   registrationOf,
 } from "./edge-record.ts"
-import { dueAt, EdgeRows } from "./edge-rows.ts"
+import { EdgeRows } from "./edge-rows.ts"
 import { Known } from "./known.ts"
 import type { Registration } from "./register-request.ts"
 import { type Bound, isCovered } from "./registration.ts"
@@ -25,12 +30,6 @@ const KEEP_OPEN_EVERY = seconds(25)
 
 /** A phone whose connection broke may be back before anybody is told. */
 const GRACE = seconds(5)
-
-/**
- * Other nodes may remove what a refresh rests on: the record is read again within this time of a
- * refresh, and no more often.
- */
-const CHECK_EVERY = seconds(30)
 
 export type Due =
   | { readonly kind: "ended"; readonly registration: EdgeRegistration }
@@ -103,12 +102,17 @@ export class EdgeTable {
     }
     for (const [index, held] of all.entries()) {
       const { granted, keptOpen } = contacts[index]!
-      if (held.unchecked === undefined)
-        record.checkAt = Math.max(now, after(record.checkedAt, CHECK_EVERY)) as Instant
+      if (!held.isUnchecked) {
+        record.checkedAt = noLongerAgo(record.checkedAt, now)
+        record.isCheckDue = true
+      }
       held.cseq = cseq
       held.seenCseq = cseq
       held.expires = after(now, granted)
-      held.unchecked = { at: now, granted, keptOpen }
+      held.refreshed = { at: now, granted, keptOpen }
+      held.isUnchecked = true
+      // It may have looked otherwise.
+      held.known = undefined
     }
     this.#rest(row, record)
     return true
@@ -130,11 +134,10 @@ export class EdgeTable {
     const isPlain = isAscii(binding.contact + binding.parameters + aor)
     if (!isOnly || !isPlain || record.soleVersion !== binding.version) return
     if (!isCovered(binding, requested, now)) return
-    const { granted, keptOpen } = requested
-    const answered = { cseq: -1, nonceCount: 0, branch: 0, response: 0, at: now }
-    const { flow, ...looks } = shape
-    held!.known = { shape: looks, granted, keptOpen, outbound, answered }
-    record.held = [{ ...held!, flow }]
+    const { flow, a, b, ha2 } = shape
+    const credentials = credentialsSum(shape.credentialsA, shape.credentialsB)
+    const known = { shape: { a, b, ha2, credentials }, outbound, answered: undefined }
+    record.held = [{ ...held!, flow, known }]
     this.#rest(row, record)
   }
 
@@ -154,26 +157,17 @@ export class EdgeTable {
   /** Does what `refresh` does. */
   refreshAgain({ row }: Known, cseq: number, now: Instant): void {
     const rows = this.#rows
-    const checkedAt = rows.checkedAt(row)
     const place = rows.first(row)
     const { view } = rows.rows
-    const flags = view.getUint8(place + HELD.flags)
-    const granted = view.getUint32(place + HELD.granted)
+    const flags = view.getUint16(place + HELD.flags)
+    const expires = after(now, view.getUint32(place + HELD.granted) as Duration)
     view.setUint32(place + HELD.cseq, cseq)
     view.setUint32(place + HELD.seenCseq, cseq)
-    view.setFloat64(place + HELD.expires, now + granted)
-    view.setFloat64(place + HELD.uncheckedAt, now)
-    view.setUint32(place + HELD.uncheckedGranted, granted)
-    const keptOpen = flags & FLAG.knownKeptOpen ? FLAG.uncheckedKeptOpen : 0
-    view.setUint8(place + HELD.flags, (flags & ~FLAG.uncheckedKeptOpen) | FLAG.unchecked | keptOpen)
-    this.#bringForward(
-      row,
-      earliest(after(now, granted as Duration), view.getFloat64(place + HELD.keepOpenAt) as Instant),
-    )
-    if (flags & FLAG.unchecked) return
-    const checkAt = Math.max(now, after(checkedAt, CHECK_EVERY)) as Instant
-    rows.setCheckAt(row, checkAt)
-    this.#bringForward(row, checkAt)
+    writeTime(view, place + HELD.expires, expires)
+    writeTime(view, place + HELD.refreshedAt, now)
+    view.setUint16(place + HELD.flags, (flags & ~FLAG.answered) | FLAG.unchecked)
+    this.#bringForward(row, expires)
+    if ((flags & FLAG.unchecked) === 0) this.#checkLater(row, noLongerAgo(rows.checkedAt(row), now))
   }
 
   /** No shape is known any more. */
@@ -181,10 +175,10 @@ export class EdgeTable {
     for (const row of this.#rows.rows.all()) {
       const place = this.#rows.first(row)
       const { view } = this.#rows.rows
-      const flags = view.getUint8(place + HELD.flags)
+      const flags = view.getUint16(place + HELD.flags)
       if ((flags & FLAG.known) === 0) continue
       this.#byShape.delete(mixed(view.getInt32(place + HELD.shapeA)), row)
-      view.setUint8(place + HELD.flags, flags & ~FLAG.known)
+      view.setUint16(place + HELD.flags, flags & ~FLAG.known)
     }
   }
 
@@ -213,27 +207,28 @@ export class EdgeTable {
   ): void {
     const row = this.#find(aor)
     const before = row === NONE ? [] : this.#rows.read(row).held
-    const checkAt = row === NONE ? NEVER : this.#rows.checkAt(row)
+    const isCheckDue = row !== NONE && this.#rows.isCheckDue(row)
     const own = entries.find(({ edge }) => edge === this.#self)?.bindings ?? []
     const fresh = bound.map(({ binding, requested }): Held => {
       const keepOpenAt = requested.keptOpen ? after(now, KEEP_OPEN_EVERY) : NEVER
       const { cseq } = binding
-      const rest = { unchecked: undefined, known: undefined }
+      const { granted, keptOpen } = requested
       return {
-        ...{ aor, identity: identityOf(binding), binding, flow, keepOpenAt, ...rest },
-        ...{ expires: after(now, requested.granted), cseq, seenCseq: cseq },
+        ...{ aor, identity: identityOf(binding), binding, flow, keepOpenAt },
+        ...{ expires: after(now, granted), cseq, seenCseq: cseq },
+        ...{ refreshed: { at: now, granted, keptOpen }, isUnchecked: false, known: undefined },
       }
     })
     const kept = before.filter(
       (held) => isAmong(own, held) && !fresh.some(({ identity }) => identity === held.identity),
     )
     const soleVersion = soleVersionOf(mergeBindings(entries, now), this.#self)
-    this.#rest(row, { aor, entries, soleVersion, checkedAt: now, checkAt, held: [...kept, ...fresh] })
+    this.#rest(row, { aor, entries, soleVersion, checkedAt: now, isCheckDue, held: [...kept, ...fresh] })
   }
 
   /** Whether something was answered from memory since the record was read. */
   isUnchecked(aor: string): boolean {
-    return this.#read(aor)?.held.some(({ unchecked }) => unchecked !== undefined) === true
+    return this.#read(aor)?.held.some(({ isUnchecked }) => isUnchecked) === true
   }
 
   /**
@@ -250,22 +245,19 @@ export class EdgeTable {
     const overlooked: Overlooked[] = []
     const held: Held[] = []
     for (const each of before) {
-      const { unchecked, flow } = each
-      if (isAmong(standing, each)) held.push({ ...each, unchecked: undefined })
-      else if (unchecked && latestWord(entries, each.identity) <= unchecked.at)
-        overlooked.push({ registration: registrationOf(each, unchecked), flow })
+      const { isUnchecked, refreshed, flow } = each
+      if (isAmong(standing, each)) held.push({ ...each, isUnchecked: false })
+      else if (isUnchecked && latestWord(entries, each.identity) <= refreshed.at)
+        overlooked.push({ registration: registrationOf(each), flow })
     }
-    this.#rest(row, { aor, entries, soleVersion, checkedAt: now, checkAt: NEVER, held })
+    this.#rest(row, { aor, entries, soleVersion, checkedAt: now, isCheckDue: false, held })
     return overlooked
   }
 
   /** The record could not be read. */
   postponeCheck(aor: string, now: Instant): void {
     const row = this.#find(aor)
-    if (row === NONE) return
-    const checkAt = after(now, CHECK_EVERY)
-    this.#rows.setCheckAt(row, checkAt)
-    this.#bringForward(row, checkAt)
+    if (row !== NONE) this.#checkLater(row, now)
   }
 
   /** Whatever is held of this AOR is not any more. */
@@ -317,10 +309,9 @@ export class EdgeTable {
   }
 
   #takeDueOf(record: EdgeRecord, now: Instant): Due | undefined {
-    const { aor, checkAt } = record
-    if (checkAt <= now) {
-      record.checkAt = NEVER
-      return { kind: "check", aor }
+    if (checkAt(record) <= now) {
+      record.isCheckDue = false
+      return { kind: "check", aor: record.aor }
     }
     const held = record.held.find(({ expires, keepOpenAt }) => earliest(expires, keepOpenAt) <= now)
     if (held === undefined) return undefined
@@ -342,6 +333,11 @@ export class EdgeTable {
   #read(aor: string): EdgeRecord | undefined {
     const row = this.#find(aor)
     return row === NONE ? undefined : this.#rows.read(row)
+  }
+
+  #checkLater(row: number, checkedAt: Instant): void {
+    this.#rows.setCheckDue(row, checkedAt)
+    this.#bringForward(row, after(checkedAt, CHECK_EVERY))
   }
 
   #bringForward(row: number, due: Instant): void {
@@ -390,5 +386,9 @@ export class EdgeTable {
     }
   }
 }
+
+/** What is checked CHECK_EVERY after that is not overdue. */
+const noLongerAgo = (checkedAt: Instant, now: Instant): Instant =>
+  Math.max(checkedAt, before(now, CHECK_EVERY)) as Instant
 
 const hashOf = (aor: string): number => mixed(hashOfText(aor))

@@ -1,11 +1,11 @@
-import { toHex } from "../../kit/hex.ts"
 import { mixed } from "../../kit/row-index.ts"
+import { readTime } from "../../kit/row-times.ts"
 import type { Duration, Instant } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
 import type { Subscribers } from "../authentication/subscribers.ts"
 import type { FoundSubscriber } from "../questions.ts"
 import { FLAG, HELD } from "./edge-fields.ts"
-import type { Answered } from "./edge-record.ts"
+import { type Answered, credentialsSum } from "./edge-record.ts"
 import type { EdgeRows } from "./edge-rows.ts"
 
 /** What writes the answer. */
@@ -53,8 +53,8 @@ export class Known {
     return (
       view.getUint32(place + HELD.cseq) < cseq &&
       cseq <= view.getUint32(place + HELD.seenCseq) + 1 &&
-      (view.getUint8(place + HELD.flags) & FLAG.sole) !== 0 &&
-      view.getFloat64(place + HELD.promised) >= now + view.getUint32(place + HELD.granted)
+      (view.getUint16(place + HELD.flags) & FLAG.sole) !== 0 &&
+      readTime(view, place + HELD.promised) >= now + view.getUint32(place + HELD.granted)
     )
   }
 
@@ -68,13 +68,13 @@ export class Known {
   hasCredentials(a: number, b: number): boolean {
     const place = this.#place()
     const { view } = this.#rows.rows
-    return view.getInt32(place + HELD.credentialsA) === a && view.getInt32(place + HELD.credentialsB) === b
+    return view.getInt32(place + HELD.credentials) === credentialsSum(a, b)
   }
 
   /** Of its method and digest-uri. RFC 7616 §3.4.3. */
   get ha2(): string {
-    const start = this.#place() + HELD.ha2
-    return toHex(this.#rows.rows.memory.subarray(start, start + HELD.granted - HELD.ha2))
+    const place = this.#place()
+    return this.#rows.fields.ha2(this.#rows.rows.view, place)
   }
 
   get granted(): Duration {
@@ -83,7 +83,7 @@ export class Known {
 
   /** Whether the answer has to say that RFC 5626 applies. */
   get outbound(): boolean {
-    return (this.#rows.rows.view.getUint8(this.#place() + HELD.flags) & FLAG.outbound) !== 0
+    return (this.#rows.rows.view.getUint16(this.#place() + HELD.flags) & FLAG.outbound) !== 0
   }
 
   /** Those of its binding. RFC 3327. */
@@ -92,7 +92,7 @@ export class Known {
   }
 
   get hasPath(): boolean {
-    return (this.#rows.rows.view.getUint8(this.#place() + HELD.flags) & FLAG.path) !== 0
+    return (this.#rows.rows.view.getUint16(this.#place() + HELD.flags) & FLAG.path) !== 0
   }
 
   /** For the To of its answers. */
@@ -102,36 +102,33 @@ export class Known {
     return mixed(view.getInt32(place + HELD.shapeA) ^ view.getInt32(place + HELD.shapeB))
   }
 
-  /** When the last REGISTER was answered without a transaction. */
+  /** When the latest REGISTER was accepted. */
   get answeredAt(): Instant {
-    return this.#rows.rows.view.getFloat64(this.#place() + HELD.answeredAt) as Instant
+    return readTime(this.#rows.rows.view, this.#place() + HELD.refreshedAt)
   }
 
-  /** Its CSeq; -1 where there was none yet. */
+  /** The CSeq of the latest REGISTER where it was answered without a transaction; -1 where it was not. */
   get answeredCseq(): number {
-    return this.#rows.rows.view.getInt32(this.#place() + HELD.answeredCseq)
+    const place = this.#place()
+    const { view } = this.#rows.rows
+    const isAnswered = (view.getUint16(place + HELD.flags) & FLAG.answered) !== 0
+    return isAnswered ? view.getUint32(place + HELD.cseq) : -1
   }
 
   /** Whether that was this one. */
-  isAnswered({ cseq, nonceCount, branch, response }: Omit<Answered, "at">): boolean {
+  isAnswered({ branch, proof }: Answered): boolean {
     const place = this.#place()
     const { view } = this.#rows.rows
-    return (
-      view.getInt32(place + HELD.answeredCseq) === cseq &&
-      view.getUint32(place + HELD.nonceCount) === nonceCount &&
-      view.getInt32(place + HELD.branch) === branch &&
-      view.getInt32(place + HELD.response) === response
-    )
+    return view.getInt32(place + HELD.branch) === branch && view.getInt32(place + HELD.proof) === proof
   }
 
-  setAnswered({ cseq, nonceCount, branch, response, at }: Answered): void {
+  /** The latest REGISTER, which it has just been refreshed by, was answered so. */
+  setAnswered({ branch, proof }: Answered): void {
     const place = this.#place()
     const { view } = this.#rows.rows
-    view.setInt32(place + HELD.answeredCseq, cseq)
-    view.setUint32(place + HELD.nonceCount, nonceCount)
+    view.setUint16(place + HELD.flags, view.getUint16(place + HELD.flags) | FLAG.answered)
     view.setInt32(place + HELD.branch, branch)
-    view.setInt32(place + HELD.response, response)
-    view.setFloat64(place + HELD.answeredAt, at)
+    view.setInt32(place + HELD.proof, proof)
   }
 
   /** `<URI>` and the parameters of its Contact. */
