@@ -1,5 +1,6 @@
-import { concat } from "../kit/bytes.ts"
-import { toHex } from "../kit/hex.ts"
+import { concat, toUtf8 } from "../kit/bytes.ts"
+import { DigestSet } from "../kit/digest-set.ts"
+import { fromHex } from "../kit/hex.ts"
 import { LIMITS } from "../kit/limits.ts"
 import type { AlgorithmNumbers, Certificate, Cryptography, Identity } from "./certificate.ts"
 
@@ -12,14 +13,14 @@ import type { AlgorithmNumbers, Certificate, Cryptography, Identity } from "./ce
  */
 export class RememberingCryptography implements Cryptography {
   readonly #inner: Cryptography
-  readonly #signatures: BoundedSet
-  readonly #issued = new WeakMap<readonly Uint8Array[], BoundedSet>()
+  readonly #signatures: DigestSet
+  readonly #issued = new WeakMap<readonly Uint8Array[], DigestSet>()
   readonly #limit: number
 
   constructor(inner: Cryptography, limit: number = LIMITS.reload.rememberedSignatures) {
     this.#inner = inner
     this.#limit = limit
-    this.#signatures = new BoundedSet(limit)
+    this.#signatures = new DigestSet(limit)
   }
 
   verify(
@@ -51,11 +52,12 @@ export class RememberingCryptography implements Cryptography {
   }
 
   isIssuedBy(certificate: Certificate, roots: readonly Uint8Array[]): boolean {
-    const known = this.#issued.get(roots) ?? new BoundedSet(this.#limit)
+    const known = this.#issued.get(roots) ?? new DigestSet(this.#limit)
     this.#issued.set(roots, known)
-    if (known.has(certificate.fingerprint)) return true
+    const fingerprint = fromHex(certificate.fingerprint)
+    if (known.has(fingerprint)) return true
     const issued = this.#inner.isIssuedBy(certificate, roots)
-    if (issued) known.add(certificate.fingerprint)
+    if (issued) known.add(fingerprint)
     return issued
   }
 
@@ -93,32 +95,8 @@ export class RememberingCryptography implements Cryptography {
     { hash, signature }: AlgorithmNumbers,
     signed: Uint8Array,
     value: Uint8Array,
-  ): string {
-    const digest = toHex(this.#inner.sha256(concat(signed, value)))
-    return `${fingerprint} ${hash} ${signature} ${value.length} ${digest}`
-  }
-}
-
-/** Forgets the oldest member when it is full. */
-class BoundedSet {
-  readonly #members = new Set<string>()
-  readonly #limit: number
-
-  constructor(limit: number) {
-    this.#limit = limit
-  }
-
-  has(member: string): boolean {
-    return this.#members.has(member)
-  }
-
-  add(member: string): void {
-    if (this.#members.size >= this.#limit) {
-      for (const oldest of this.#members) {
-        this.#members.delete(oldest)
-        break
-      }
-    }
-    this.#members.add(member)
+  ): Uint8Array {
+    const about = toUtf8(`${fingerprint} ${hash} ${signature} ${value.length} `)
+    return this.#inner.sha256(concat(about, signed, value))
   }
 }

@@ -71,6 +71,23 @@ test("what is left of nine tenths deleted, again and again, takes no more memory
   assert.ok(bytes < 1.4 * 2_000 * 112, `${bytes} bytes for 2000 rows of 112`)
 })
 
+test("rows whose length takes more than two bytes are kept like others, also in place of shorter ones", () => {
+  const rows = new Rows()
+  const lengths = [65_534, 65_535, 65_536, 300_000, 65_533, 65_537, 3]
+  const added = lengths.map((length, index) => rows.add(filled(length, index + 1)))
+  const check = (row: number, length: number, byte: number) => {
+    assert.deepEqual(rows.bytes(row), filled(length, byte))
+    rows.seek(row)
+    assert.equal(rows.length, length)
+  }
+  for (const [index, row] of added.entries()) check(row, lengths[index]!, index + 1)
+  const others = lengths.slice(1).concat(lengths[0]!)
+  for (const [index, row] of added.entries()) rows.replace(row, filled(others[index]!, index + 9))
+  for (const [index, row] of added.entries()) check(row, others[index]!, index + 9)
+  for (const row of added) rows.delete(row)
+  assert.equal(rows.size, 0)
+})
+
 test("a row that is gone is not found", () => {
   const rows = new Rows()
   const row = rows.add(filled(3, 1))

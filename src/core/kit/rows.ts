@@ -3,11 +3,14 @@ import { grownInts, roomFor } from "./growing.ts"
 
 /** A slab, where rows stand one behind the other. Larger ones would make a pause of their compaction. */
 const SLAB_BYTES = 262_144
-/** Rows begin at multiples of it, so that 2^31 places are 16 GiB. */
-const UNIT = 8
+/** Rows begin at multiples of it, so that 2^31 places are 8 GiB. */
+const UNIT = 4
 /** In front of each row: its number, and its length. */
-const HEAD = 8
+const HEAD = 6
 const LENGTH_AT = 4
+/** In place of a length that takes more: that stands behind the head. */
+const LONG = 0xffff
+const LONG_HEAD = HEAD + 4
 /** Number of a row that is no more. */
 const GONE = 0xffff_ffff
 /** A slab of which so much is gone is given up: what is left of it moves. */
@@ -51,7 +54,7 @@ export class Rows {
   readonly #slabBytes: number
   readonly #units: number
 
-  /** `slabBytes`: a multiple of 8. */
+  /** `slabBytes`: a multiple of 4. */
   constructor(slabBytes = SLAB_BYTES) {
     this.#slabBytes = slabBytes
     this.#units = slabBytes / UNIT
@@ -85,10 +88,8 @@ export class Rows {
   replace(row: number, bytes: Uint8Array): void {
     this.seek(row)
     if (sizeOf(bytes.length) === sizeOf(this.length)) {
-      this.view.setUint32(this.at - HEAD + LENGTH_AT, bytes.length)
-      this.memory.set(bytes, this.at)
-      this.length = bytes.length
-      return
+      writeRow(this.memory, this.view, this.at - headOf(this.length), row, bytes)
+      return this.seek(row)
     }
     const slab = this.#vacate(row)
     this.#place(row, bytes)
@@ -114,8 +115,8 @@ export class Rows {
     const head = (place % this.#units) * UNIT
     this.memory = memory
     this.view = view
-    this.at = head + HEAD
-    this.length = view.getUint32(head + LENGTH_AT)
+    this.length = lengthAt(view, head)
+    this.at = head + headOf(this.length)
   }
 
   /** Of four bytes, and of eight below, from `at` in a row on. */
@@ -167,9 +168,7 @@ export class Rows {
     const slab = this.#slabs[number]!
     const head = slab.end
     slab.end += size
-    slab.view.setUint32(head, row)
-    slab.view.setUint32(head + LENGTH_AT, bytes.length)
-    slab.memory.set(bytes, head + HEAD)
+    writeRow(slab.memory, slab.view, head, row, bytes)
     this.#places[row] = number * this.#units + head / UNIT
   }
 
@@ -189,7 +188,7 @@ export class Rows {
   #vacate(row: number): number {
     const number = Math.floor(this.#places[row]! / this.#units)
     const slab = this.#slabs[number]!
-    slab.view.setUint32(this.at - HEAD, GONE)
+    slab.view.setUint32(this.at - headOf(this.length), GONE)
     slab.gone += sizeOf(this.length)
     return number
   }
@@ -213,8 +212,8 @@ export class Rows {
     if (isGood || number === this.#filling) return
     for (let head = 0; head < slab.end; ) {
       const row = slab.view.getUint32(head)
-      const length = slab.view.getUint32(head + LENGTH_AT)
-      const start = head + HEAD
+      const length = lengthAt(slab.view, head)
+      const start = head + headOf(length)
       if (row !== GONE) this.#place(row, slab.memory.subarray(start, start + length))
       head += sizeOf(length)
     }
@@ -224,5 +223,19 @@ export class Rows {
   }
 }
 
+const headOf = (length: number): number => (length < LONG ? HEAD : LONG_HEAD)
+
+function lengthAt(view: DataView, head: number): number {
+  const length = view.getUint16(head + LENGTH_AT)
+  return length < LONG ? length : view.getUint32(head + HEAD)
+}
+
+function writeRow(memory: Uint8Array, view: DataView, head: number, row: number, bytes: Uint8Array): void {
+  view.setUint32(head, row)
+  view.setUint16(head + LENGTH_AT, Math.min(bytes.length, LONG))
+  if (bytes.length >= LONG) view.setUint32(head + HEAD, bytes.length)
+  memory.set(bytes, head + headOf(bytes.length))
+}
+
 /** Of a row, what is in front of it included. */
-const sizeOf = (length: number): number => HEAD + UNIT * Math.ceil(length / UNIT)
+const sizeOf = (length: number): number => UNIT * Math.ceil((headOf(length) + length) / UNIT)

@@ -28,8 +28,13 @@ export class Operations {
   readonly #requests: Requests
   readonly #reads: Reads
   readonly #writes: Writes
-  /** Storage times of late, since each write of a record has to be newer than the one before. */
-  #storageTimes = new Map<ResourceId, number>()
+  /**
+   * Each write of a record has to be newer than the one before, also within a millisecond, and where the clock has been set back. Times given
+   * to records since the clock passed the last of those before; the latest of them; and the latest of those that are forgotten.
+   */
+  readonly #storageTimes = new Map<ResourceId, number>()
+  #latestTime = 0
+  #forgottenTime = 0
 
   constructor(fabric: Fabric, requests: Requests, reads: Reads, writes: Writes) {
     this.#fabric = fabric
@@ -196,9 +201,13 @@ export class Operations {
 
   #storageTime(resource: ResourceId): number {
     const now = Math.floor(this.#fabric.now)
-    const time = Math.max(now, 1 + (this.#storageTimes.get(resource) ?? 0))
-    if (this.#storageTimes.size >= LIMITS.reload.pendingRequests) this.#storageTimes = new Map()
+    if (now > this.#latestTime || this.#storageTimes.size >= LIMITS.reload.pendingRequests) {
+      this.#forgottenTime = this.#latestTime
+      this.#storageTimes.clear()
+    }
+    const time = Math.max(now, 1 + (this.#storageTimes.get(resource) ?? this.#forgottenTime))
     this.#storageTimes.set(resource, time)
+    this.#latestTime = Math.max(this.#latestTime, time)
     return time
   }
 

@@ -99,7 +99,7 @@ export class RecordTable {
     const present = found === NONE ? NONE : this.#findValue(row, held.slot)
     const replaced = present === NONE ? undefined : this.#values.signer(present)
     if (present === NONE) this.#addValue(row, held)
-    else this.#values.replace(present, held)
+    else this.#values.replace(present, held, definition)
     this.#kinds.setDouble(row, STAMP_AT, ++this.#stamp)
     this.#expiries.set(row, earliest(this.#expiries.of(row), held.expiresAt))
     return replaced
@@ -243,7 +243,7 @@ export class RecordTable {
   }
 
   #addValue(row: number, held: HeldValue): void {
-    const value = this.#values.add(held, row, this.#kinds.int(row, LAST_AT))
+    const value = this.#values.add(held, this.#definitionOf(row), row, this.#kinds.int(row, LAST_AT))
     this.#kinds.setInt(row, LAST_AT, value)
     const count = this.#kinds.int(row, COUNT_AT) + 1
     this.#kinds.setInt(row, COUNT_AT, count)

@@ -2,17 +2,23 @@ import { roomFor } from "../../kit/growing.ts"
 
 /** 24 bytes of a nonce as numbers. */
 export const NONCE_WORDS = 6
-/** Beside them the highest count. */
-const STRIDE = NONCE_WORDS + 1
+/**
+ * By these it is known again: its time, and 64 bits of the code that authenticates time and salt. Whoever makes another nonce with
+ * them has one that is as old and as often used, and must answer it with the password like any other.
+ */
+const TIME = 0
+const CODE_A = 3
+const CODE_B = 4
+/** A slot: the three, and the highest count. */
+const STRIDE = 4
+const COUNT_AT = 3
 const FIRST_SLOTS = 1_024
 /** Used slots of all. */
 const FULLEST = 0.75
 const WORD = 2 ** 32
-/** Of the code that authenticates it: nobody can choose nonces that crowd one place. */
-const HASH_WORD = 3
 
 /**
- * How often nonces have been used: a hash table in one piece of memory, 28 bytes a slot and at most three quarters full, without an
+ * How often nonces have been used: a hash table in one piece of memory, 16 bytes a slot and at most three quarters full, without an
  * object or a text for each. A count is never 0, so 0 marks a free slot.
  */
 export class NonceUses {
@@ -21,42 +27,46 @@ export class NonceUses {
 
   /** The highest count that the nonce was used with; 0 where it is not known. */
   count(nonce: Int32Array): number {
-    return this.#slots[find(this.#slots, nonce) + NONCE_WORDS]! >>> 0
+    return this.#slots[this.#find(nonce) + COUNT_AT]! >>> 0
   }
 
   /** `count`: 1 to 2^32 - 1. */
   set(nonce: Int32Array, count: number): void {
-    let at = find(this.#slots, nonce)
-    if (this.#slots[at + NONCE_WORDS] === 0) {
+    let at = this.#find(nonce)
+    if (this.#slots[at + COUNT_AT] === 0) {
       if (this.size + 1 > (FULLEST * this.#slots.length) / STRIDE) {
         this.#grow()
-        at = find(this.#slots, nonce)
+        at = this.#find(nonce)
       }
       this.size++
-      this.#slots.set(nonce, at)
+      this.#slots[at] = nonce[TIME]!
+      this.#slots[at + 1] = nonce[CODE_A]!
+      this.#slots[at + 2] = nonce[CODE_B]!
     }
-    this.#slots[at + NONCE_WORDS] = count
+    this.#slots[at + COUNT_AT] = count
+  }
+
+  #find(nonce: Int32Array): number {
+    return find(this.#slots, nonce[TIME]!, nonce[CODE_A]!, nonce[CODE_B]!)
   }
 
   #grow(): void {
     const slots = new Int32Array(roomFor(FIRST_SLOTS, this.#slots.length / STRIDE) * STRIDE)
     for (let at = 0; at < this.#slots.length; at += STRIDE) {
-      if (this.#slots[at + NONCE_WORDS] === 0) continue
-      const nonce = this.#slots.subarray(at, at + STRIDE)
-      slots.set(nonce, find(slots, nonce))
+      if (this.#slots[at + COUNT_AT] === 0) continue
+      const to = find(slots, this.#slots[at]!, this.#slots[at + 1]!, this.#slots[at + 2]!)
+      for (let word = 0; word < STRIDE; word++) slots[to + word] = this.#slots[at + word]!
     }
     this.#slots = slots
   }
 }
 
-/** Where the nonce stands, or the free slot where it would. */
-function find(slots: Int32Array, nonce: Int32Array): number {
+/** Where the nonce stands, or the free slot where it would. By the code: nobody can choose nonces that crowd one place. */
+function find(slots: Int32Array, time: number, codeA: number, codeB: number): number {
   const count = slots.length / STRIDE
-  for (let slot = Math.floor(((nonce[HASH_WORD]! >>> 0) * count) / WORD); ; slot = (slot + 1) % count) {
+  for (let slot = Math.floor(((codeA >>> 0) * count) / WORD); ; slot = slot + 1 === count ? 0 : slot + 1) {
     const at = slot * STRIDE
-    if (slots[at + NONCE_WORDS] === 0) return at
-    let word = 0
-    while (word < NONCE_WORDS && slots[at + word] === nonce[word]) word++
-    if (word === NONCE_WORDS) return at
+    if (slots[at + COUNT_AT] === 0) return at
+    if (slots[at] === time && slots[at + 1] === codeA && slots[at + 2] === codeB) return at
   }
 }
