@@ -52,7 +52,7 @@ const each = (after: Measured, before: Measured): string => {
   return `${of("heap")} | ${of("buffers")} | ${of("resident")}`
 }
 
-const node = new FilledNode()
+const node = new FilledNode(count)
 console.log(
   "| | µs of processor time each | bytes each: V8's heap | buffers | resident |\n|---|---|---|---|---|",
 )
