@@ -26,8 +26,11 @@ const WARM_UP_LIMIT = 120_000
 /** Operations. */
 const HOT = 100_000
 const HOT_CALLS = 50_000
-/** Transactions have ended by then, which linger for half a minute, and whoever collects garbage when there is nothing to do has. */
-const AFTERWARDS = 60_000
+/**
+ * Transactions have ended by then, which linger for half a minute, and V8 has given back what it does not need: on an idle node it
+ * collects for good when 100 s have passed since the last collection.
+ */
+const AT_REST = 150_000
 /** On a machine that is too slow for that. */
 const LONG = 60_000
 
@@ -143,12 +146,14 @@ export async function measure(
 export async function measureMemory(rival: Rival, ask: Ask): Promise<number> {
   const load = new Load()
   try {
+    // Also users came in a burst.
+    await wait(AT_REST)
     const before = memory(rival.pids())
     await load.begin(rival, { ...ask, once: true })
     let count = await load.count()
     for (; !count.isFinished; count = await load.count()) await wait(500)
     judge(count, undefined, { ...ask, once: true })
-    await wait(AFTERWARDS)
+    await wait(AT_REST)
     return (memory(rival.pids()) - before) / ask.users
   } finally {
     await load.end()

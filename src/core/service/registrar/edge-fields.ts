@@ -69,6 +69,8 @@ export interface HeldPlaces {
   readonly promised: Instant
   readonly hasPath: boolean
   readonly isSole: boolean
+  /** Of its AOR: a shape will be known in a moment, so that there is room for it, and the row stays where it is. */
+  readonly isAlone: boolean
 }
 
 /** Registrations at rest, without their texts, each as long as it needs. */
@@ -77,9 +79,9 @@ export class EdgeFields {
   readonly #ha2s: string[] = []
 
   /** How many bytes one takes. */
-  sizeFor({ keepOpenAt, known }: HeldNumbers, { connection }: HeldPlaces): number {
-    const hasShape = known !== undefined
-    const isLong = hasShape && this.#numberOf(known.shape.ha2) === HA2_BEHIND
+  sizeFor({ keepOpenAt, known }: HeldNumbers, { connection, isAlone }: HeldPlaces): number {
+    const hasShape = known !== undefined || isAlone
+    const isLong = known !== undefined && this.#numberOf(known.shape.ha2) === HA2_BEHIND
     return sizeOf(
       (hasShape ? FLAG.shape : 0) |
         (keepOpenAt !== NEVER ? FLAG.keepOpenAt : 0) |
@@ -96,7 +98,7 @@ export class EdgeFields {
 
   write(view: DataView, place: number, held: HeldNumbers, places: HeldPlaces): void {
     const { expires, refreshed, cseq, seenCseq, keepOpenAt, isUnchecked, known } = held
-    const { transport, connection, near, port, binding, promised, hasPath, isSole } = places
+    const { transport, connection, near, port, binding, promised, hasPath, isSole, isAlone } = places
     writeTime(view, place + HELD.expires, expires)
     writeTime(view, place + HELD.refreshedAt, refreshed.at)
     writeTime(view, place + HELD.promised, promised)
@@ -111,6 +113,7 @@ export class EdgeFields {
     if (refreshed.keptOpen) flags |= FLAG.keptOpen
     if (isSole) flags |= FLAG.sole
     if (hasPath) flags |= FLAG.path
+    if (isAlone) flags |= FLAG.shape
     if (known !== undefined) flags |= this.#writeKnown(view, place, known)
     if (keepOpenAt !== NEVER) flags |= FLAG.keepOpenAt
     if (connection !== undefined) flags |= FLAG.connection

@@ -171,7 +171,7 @@ export class EdgeRows {
   #write(record: EdgeRecord): Uint8Array {
     const { aor, entries, held, soleVersion } = record
     const own = this.#ownOf(entries)
-    const places = held.map((each) => this.#placesOf(each, own, soleVersion))
+    const places = held.map((each) => this.#placesOf(each, own, record))
     const sizes = held.map((each, index) => this.fields.sizeFor(each, places[index]!))
     const packer = this.#packer
     packer.begin(FIRST_HELD + sizes.reduce((sum, size) => sum + size, 0))
@@ -204,7 +204,7 @@ export class EdgeRows {
     return bytes
   }
 
-  #placesOf({ binding, identity, flow }: Held, own: readonly Binding[], soleVersion: number): HeldPlaces {
+  #placesOf({ binding, identity, flow }: Held, own: readonly Binding[], record: EdgeRecord): HeldPlaces {
     const { transport, local, remote, connection, node } = flow
     const number = own.findIndex((each) => each.version === binding.version && identityOf(each) === identity)
     invariant(number >= 0 && number < MOST_BINDINGS, "what is registered here stands in our entry")
@@ -214,7 +214,8 @@ export class EdgeRows {
       ...{ transport, connection, near, port: remote.port, binding: number },
       promised: Math.min(own[number]!.expires, LATEST) as Instant,
       hasPath: binding.path.length > 0,
-      isSole: soleVersion === binding.version,
+      isSole: record.soleVersion === binding.version,
+      isAlone: record.held.length === 1,
     }
   }
 
