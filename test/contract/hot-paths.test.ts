@@ -12,7 +12,7 @@ import { Farm, statusOf, valuesIn } from "../support/sip-farm.ts"
 const BASELINES = {
   refresh: 9_600,
   challenge: 6_400,
-  stranger: 24_500,
+  stranger: 8_600,
   options: 5_500,
   call: 77_000,
   relayed: 35_600,

@@ -20,15 +20,23 @@ function side(isQuick: boolean): Side {
   const farm = new Farm(1, isQuick ? {} : { aliases: () => [...ALIASES] })
   farm.addUser("alice", "secret")
   farm.addUser("bob", "secret")
-  // Two phones of alice, one of bob, and one that is alice's first behind another address.
+  // Two phones of alice, one of bob, one that is alice's first behind another address, and a stranger.
   const phones = [
     farm.phone("alice", "UDP", "192.0.2.1"),
     farm.phone("alice", "UDP", "192.0.2.2"),
     farm.phone("bob", "TCP", "192.0.2.3"),
     farm.phone("alice", "UDP", "192.0.2.4"),
+    farm.phone("mallory", "UDP", "192.0.2.5"),
   ]
   phones[3]!.own = phones[0]!.own
-  return { farm, node: farm.nodes[0]!, phones, challenges: ["", "", "", ""], branches: 0, last: undefined }
+  return {
+    farm,
+    node: farm.nodes[0]!,
+    phones,
+    challenges: ["", "", "", "", ""],
+    branches: 0,
+    last: undefined,
+  }
 }
 
 interface Variant {
@@ -104,7 +112,7 @@ function exchange(side: Side, phoneNumber: number, text: string): readonly strin
 }
 
 const variant = fc.record({
-  phone: fc.constantFrom(0, 0, 0, 0, 1, 2, 3),
+  phone: fc.constantFrom(0, 0, 0, 0, 1, 2, 3, 4),
   headers: fc.constantFrom(
     ...["Expires: 600", "Expires: 600", "Expires: 600", "Expires: 600", "Expires: 0", "Expires: 20"].map(
       (line) => [line],
@@ -125,6 +133,8 @@ const variant = fc.record({
     "*",
     "<sip:alice@192.0.2.1:5060>, <sip:alice@192.0.2.9:5060>;q=0.5",
     "<sip:alice@192.0.2.1:5060>;expires=300;q=0.3",
+    '"A" <sip:alice@192.0.2.1;ob>;reg-id=1;+sip.instance="<urn:uuid:1>"',
+    "<sip:alice@[192.0.2.1>",
   ),
   tag: fc.constantFrom("t", "t2"),
   compact: fc.constantFrom(false, false, true),
@@ -149,7 +159,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       kind: fc.constant("plain" as const),
-      phone: fc.constantFrom(0, 0, 0, 1, 2, 3),
+      phone: fc.constantFrom(0, 0, 0, 1, 2, 3, 4),
       times: fc.integer({ min: 1, max: 4 }),
       credentials: fc.constantFrom("right" as const, "right" as const, "none" as const),
       method: fc.constantFrom("REGISTER" as const, "REGISTER" as const, "OPTIONS" as const),
@@ -197,7 +207,7 @@ type Tally = Map<string, number>
 
 function play(steps: readonly Step[], quick: Tally): void {
   const sides = [side(true), side(false)]
-  const cseqs = [0, 0, 0, 0]
+  const cseqs = [0, 0, 0, 0, 0]
   const note = (kind: string) => {
     if (!sides[0]!.node.effects.some((effect) => effect.kind === "send" && effect.id === "shortcut")) return
     quick.set(kind, (quick.get(kind) ?? 0) + 1)
@@ -207,7 +217,8 @@ function play(steps: readonly Step[], quick: Tally): void {
     cseqs[what.phone] = cseq
     const heard = sides.map((each) => exchange(each, what.phone, textOf(each, cseq, what)))
     assert.deepEqual(heard[0], heard[1])
-    note(`${what.method} ${statusOf(sides[0]!.phones[what.phone]!.lastAnswer())}`)
+    const who = what.phone === 4 ? "stranger's " : ""
+    note(`${who}${what.method} ${statusOf(sides[0]!.phones[what.phone]!.lastAnswer())}`)
   }
   for (const each of steps) {
     for (const { node } of sides) node.effects.length = 0
@@ -261,6 +272,6 @@ test("whatever phones do, a node that knows their requests says, stores and asks
     fc.property(fc.array(step, { minLength: 5, maxLength: 40, size: "max" }), (steps) => play(steps, quick)),
     { seed: 3261, numRuns: 300 },
   )
-  for (const kind of ["REGISTER 200", "REGISTER 401", "OPTIONS 200", "repetition"])
+  for (const kind of ["REGISTER 200", "REGISTER 401", "OPTIONS 200", "repetition", "stranger's REGISTER 401"])
     assert.ok((quick.get(kind) ?? 0) > 50, `of ${kind}, only ${quick.get(kind)} were known: little was shown`)
 })

@@ -127,8 +127,10 @@ class Server implements SipServer, Desk {
     })
     this.#shortcuts = new Shortcuts({
       settings,
+      names: this.#names,
       authentication: this.#authentication,
       registrar: this.#registrar,
+      isTaken: (sentBy, branch, now) => this.#proxy.knows("REGISTER", sentBy, branch, now),
       receive: (input, now) => this.#receive(input, now),
       pending: () => this.#proxy.statistics.pendingTransactions,
       capabilities: CAPABILITIES.map(({ name, value }) => `${name}: ${value}\r\n`).join(""),

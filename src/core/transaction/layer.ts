@@ -55,9 +55,9 @@ export class TransactionLayer implements Machine<LayerInput, LayerEffect> {
     return this.#servers.take(match, request, flow, now)
   }
 
-  /** Whether an INVITE is known that an ACK with that branch and sent-by may belong to. */
-  knowsInvite(sentBy: string, branch: string, now: Instant): boolean {
-    return this.#servers.knows(matchOf("INVITE", sentBy, branch), now)
+  /** Whether there is a server transaction of that method, branch and sent-by, or of an INVITE that an ACK with those may belong to. */
+  knows(method: string, sentBy: string, branch: string, now: Instant): boolean {
+    return this.#servers.knows(matchOf(method, sentBy, branch), now)
   }
 
   handle(input: LayerInput, now: Instant): readonly LayerEffect[] {

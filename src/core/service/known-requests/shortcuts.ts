@@ -16,6 +16,7 @@ import { topViaText } from "../../transaction/via-stack.ts"
 import type { Authentication } from "../authentication/authentication.ts"
 import { NONCE_LENGTH } from "../authentication/nonce.ts"
 import type { Call } from "../desk.ts"
+import type { Names } from "../names.ts"
 import { Piece } from "../piece.ts"
 import type { Answered, KnownShape } from "../registrar/edge-record.ts"
 import type { Known } from "../registrar/known.ts"
@@ -23,16 +24,20 @@ import type { Registrar } from "../registrar/registrar.ts"
 import type { SipEffect, SipInput, SipSettings } from "../sip-server-interface.ts"
 import { AnswerWriter } from "./answer-writer.ts"
 import type { CredentialScan } from "./credential-scan.ts"
+import { Newcomers } from "./newcomers.ts"
 import { Skeleton } from "./skeleton.ts"
 
 type Received = Extract<SipInput, { kind: "received" }>
 
 export interface ShortcutParts {
   readonly settings: SipSettings
+  readonly names: Names
   readonly authentication: Authentication
   readonly registrar: Registrar
   /** Requests taken and not finally answered. */
   readonly pending: () => number
+  /** Whether a REGISTER with that Via has a transaction, which answers it. */
+  readonly isTaken: (sentBy: string, branch: string, now: Instant) => boolean
   /** Takes a message, by whichever way. */
   readonly receive: (input: Received, now: Instant) => readonly SipEffect[]
   /** Header fields of the answer to an OPTIONS for the domain, each a line. */
@@ -64,12 +69,13 @@ interface KnownOptions {
 /**
  * Answers requests that are known: they look as one did that the general way has judged, but for what is new in each.
  * A REGISTER that refreshes what stands, with credentials, which are checked as ever; the same without, which is
- * challenged; and an OPTIONS to the domain. The answer is what the general way would say, and what that would refuse
+ * challenged; and an OPTIONS to the domain. A REGISTER without credentials is challenged whoever it comes from, where it is plain. The answer is what the general way would say, and what that would refuse
  * goes there (docs/decisions/0017-known-requests.md). No transaction is left behind: a repetition is answered anew.
  */
 export class Shortcuts {
   readonly #parts: ShortcutParts
   readonly #skeleton = new Skeleton()
+  readonly #newcomers: Newcomers
   readonly #writer = new AnswerWriter()
   readonly #challenges: readonly { readonly before: Piece; readonly behind: Piece }[]
   readonly #capabilities: Piece
@@ -84,6 +90,7 @@ export class Shortcuts {
   constructor(parts: ShortcutParts) {
     this.#parts = parts
     const { domain, algorithms, aliases } = parts.settings
+    this.#newcomers = new Newcomers(parts.names)
     this.#aliases = aliases()
     this.#capabilities = new Piece(parts.capabilities)
     this.#challenges = algorithms.map((algorithm) => {
@@ -101,7 +108,10 @@ export class Shortcuts {
     this.#bytes = bytes
     const { settings, pending } = this.#parts
     const aliases = settings.aliases()
-    if (aliases !== this.#aliases) this.#forget(aliases)
+    if (aliases !== this.#aliases) {
+      this.#forget(aliases)
+      return undefined
+    }
     if (pending() >= LIMITS.sip.pendingTransactions) return undefined
     return this.#skeleton.method === "OPTIONS" ? this.#options(bytes, flow) : this.#register(bytes, flow, now)
   }
@@ -146,6 +156,7 @@ export class Shortcuts {
   #forget(aliases: readonly string[]): void {
     this.#aliases = aliases
     this.#parts.registrar.forgetShapes()
+    this.#newcomers.forget()
     this.#recentOptions.clear()
     this.#olderOptions.clear()
   }
@@ -172,11 +183,14 @@ export class Shortcuts {
     const { registrar, settings } = this.#parts
     const skeleton = this.#skeleton
     const known = registrar.recall(skeleton.a, skeleton.b)
-    if (known === undefined || !known.isFrom(flow)) return undefined
+    if (known === undefined || !known.isFrom(flow)) return this.#welcome(bytes, flow, now)
     if (skeleton.hasCredentials && this.#isRepetition(bytes, flow, known, now))
       return [this.#accept(bytes, flow, known)]
     if (settings.surroundings.refusesWork() !== undefined) return undefined
-    if (!skeleton.hasCredentials) return this.#challenge(bytes, flow, known, now)
+    if (!skeleton.hasCredentials) {
+      known.notice(skeleton.cseq)
+      return this.#challenge(bytes, flow, now)
+    }
     const { credentials } = skeleton
     if (!known.hasCredentials(credentials.a, credentials.b)) return undefined
     return this.#refresh(bytes, flow, known, now)
@@ -195,9 +209,21 @@ export class Shortcuts {
     return { branch: sumOf(bytes, branchStart, branchEnd), proof: mixed(credentials.count) ^ response }
   }
 
-  #challenge(bytes: Uint8Array, flow: Flow, known: Known, now: Instant): readonly SipEffect[] {
+  /** Whoever it is has to say so. */
+  #welcome(bytes: Uint8Array, flow: Flow, now: Instant): readonly SipEffect[] | undefined {
+    const { registrar, settings, isTaken } = this.#parts
+    const skeleton = this.#skeleton
+    if (skeleton.hasCredentials || settings.surroundings.refusesWork() !== undefined) return undefined
+    const newcomer = this.#newcomers.read(bytes, skeleton, flow)
+    if (newcomer === undefined) return undefined
+    const { aor, callId, via } = newcomer
+    if (isTaken(via.sentBy, via.branch, now)) return undefined
+    registrar.notice(aor, callId, skeleton.cseq)
+    return this.#challenge(bytes, flow, now)
+  }
+
+  #challenge(bytes: Uint8Array, flow: Flow, now: Instant): readonly SipEffect[] {
     const writer = this.#writer
-    known.notice(this.#skeleton.cseq)
     writer.begin(UNAUTHORIZED, bytes, this.#skeleton, flow, undefined)
     for (const { before, behind } of this.#challenges) {
       writer.piece(before)

@@ -89,7 +89,7 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
     const compose = (via: string, breadth: number) =>
       encode(`${method} ${uri} SIP/2.0\r\nVia: ${via}\r\nMax-Breadth: ${breadth}\r\n${rest}`)
     if (method === "ACK") {
-      if (this.#layer.knowsInvite(sentBy, branch, now)) return undefined
+      if (this.#layer.knows("INVITE", sentBy, branch, now)) return undefined
       const via = viaFor(hop, listeners, statelessBranchOf(found.via, found.callId, found.cseq))
       return [{ kind: "send", id: STATELESS, hop, bytes: compose(via, LIMITS.sip.breadth) }]
     }
@@ -102,6 +102,11 @@ export class ProxyCore implements Machine<ProxyInput, ProxyEffect> {
     const to = { flow, target, hop, mark, compose, repeated }
     this.#afterForking(this.#forking.relay(server, request, to, now), now, out)
     return out
+  }
+
+  /** Whether a request of that method, branch and sent-by has been taken: then it is repeated. */
+  knows(method: string, sentBy: string, branch: string, now: Instant): boolean {
+    return this.#layer.knows(method, sentBy, branch, now)
   }
 
   /** Begins the transaction of an INVITE over UDP: see `TransactionLayer.take`. Whoever takes it sees it on. */
