@@ -57,6 +57,9 @@ interface Piece {
   readonly to: number
 }
 
+/** Those whose process ended before all was told. */
+const broken: Piece[] = []
+
 /** A file with so many of its seeds is one process: short enough to be waited for, long enough to be worth its beginning. */
 const SEEDS_IN_PIECE = 10
 
@@ -70,20 +73,30 @@ function tell({ file, from, to }: Piece): Promise<number> {
     detached: true,
   })
   let rest = ""
-  let count = 0
+  const count = { passed: 0, failed: 0 }
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     const lines = (rest + text).split("\n")
     rest = lines.pop()!
-    for (const line of lines) if (note(file, line)) count++
+    for (const line of lines) {
+      const end = note(file, line)
+      if (end !== undefined) count[end]++
+    }
   })
-  return new Promise((resolve) => child.on("close", () => resolve(count)))
+  return new Promise((resolve) =>
+    child.on("close", (code) => {
+      // It has failed without a story that did: it was killed, or broke off.
+      if (code !== 0 && count.failed === 0) broken.push({ file, from, to })
+      resolve(count.passed + count.failed)
+    }),
+  )
 }
 
-function note(file: string, line: string): boolean {
+/** How a story ended, if that line says so. */
+function note(file: string, line: string): "passed" | "failed" | undefined {
   const [, figure, number] = /^ *# figure: (.*): (\d+)$/.exec(line) ?? []
   if (figure !== undefined) figures.set(figure, (figures.get(figure) ?? 0) + Number(number))
   const [, failure, title, seed] = /^ *(not )?ok \d+ - (.*) \(seed (\d+)\)$/.exec(line) ?? []
-  if (title === undefined) return false
+  if (title === undefined) return undefined
   const story = `${nameOf(file)}: ${title}`
   const told = stories.get(story) ?? { passed: 0, failed: [] }
   stories.set(story, told)
@@ -92,7 +105,7 @@ function note(file: string, line: string): boolean {
     told.failed.push(seed!)
     console.error(`failed: SCALE=full SEED=${seed} node_modules/.bin/node --test ${file}     # ${title}`)
   }
-  return true
+  return failure === undefined ? "passed" : "failed"
 }
 
 let isStopped = false
@@ -127,10 +140,13 @@ for (const [story, { passed, failed }] of [...stories].sort(([a], [b]) => (a < b
   console.log(`${String(passed).padStart(5)} of ${String(passed + failed.length).padEnd(5)} ${story}${which}`)
 }
 for (const [figure, sum] of figures) console.log(`${String(sum).padStart(5)} ${figure}`)
+for (const { file, from, to } of broken)
+  console.log(`${nameOf(file)}: broke off: --only ${nameOf(file)} --from ${from} --seeds ${to - from + 1}`)
 const next = waiting[0]?.from
 if (next !== undefined) console.log(`stopped; the rest: --from ${next} --seeds ${last - next + 1}`)
 const untold = files.filter((file) => told.get(file) === 0)
 if (values.story === undefined)
   for (const file of untold) console.log(`${file} told no story with a seed, or broke off before`)
-const isAllWell = stories.size > 0 && [...stories.values()].every(({ failed }) => failed.length === 0)
+const isAllWell =
+  stories.size > 0 && broken.length === 0 && [...stories.values()].every(({ failed }) => failed.length === 0)
 process.exitCode = isAllWell && (untold.length === 0 || values.story !== undefined) ? 0 : 1
