@@ -57,8 +57,10 @@ export const registerRefused = (domain: string, status: number) =>
     "register-refused",
     [
       send(`${head("REGISTER", `sip:${domain}`, "1", domain)}Content-Length: 0`),
+      '  <recv response="100" optional="true"/>',
       '  <recv response="401" auth="true"/>',
       send(`${head("REGISTER", `sip:${domain}`, "2", domain, "[field1]\n")}Content-Length: 0`),
+      '  <recv response="100" optional="true"/>',
       `  <recv response="${status}"/>`,
     ].join("\n"),
   )
@@ -91,6 +93,8 @@ export const call = (domain: string, milliseconds: number) =>
       send(`${dialogRequest("ACK", "2", domain)}Content-Length: 0`, ""),
       `  <pause milliseconds="${milliseconds}"/>`,
       send(`${dialogRequest("BYE", "3", domain)}Content-Length: 0`),
+      // Who is waited for longer than 3.5 s says so. RFC 4320 §4.1.
+      '  <recv response="100" optional="true"/>',
       '  <recv response="200"/>',
     ].join("\n"),
   )
