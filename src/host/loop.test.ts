@@ -1,4 +1,5 @@
 import assert from "node:assert/strict"
+import { createSocket } from "node:dgram"
 import { once } from "node:events"
 import { test } from "node:test"
 import type { Machine } from "../core/kit/machine.ts"
@@ -80,6 +81,47 @@ test("a deadline is never called before its time, and again until there is none"
   loop.begin("start")
   await finished
   assert.equal(rung.length, 3)
+})
+
+test("after a standstill what has come in goes before what is due", async () => {
+  const seen: string[] = []
+  const done = new EventTarget()
+  const clocked = {
+    deadline: NEVER as Instant,
+    handle(input: string) {
+      if (input === "start") this.deadline = after(systemClock(), milliseconds(20))
+      return [input]
+    },
+    expire() {
+      this.deadline = NEVER
+      return ["due"]
+    },
+  }
+  const loop = new Loop<string, string>({
+    machine: clocked,
+    clock: systemClock,
+    perform: (effect) => {
+      seen.push(effect)
+      if (effect === "due") done.dispatchEvent(new Event("due"))
+    },
+    fatal: raise,
+  })
+  const socket = createSocket("udp4").bind(0, "127.0.0.1")
+  await once(socket, "listening")
+  socket.on("message", () => loop.input("datagram"))
+  const due = once(done, "due")
+  loop.begin("start")
+  const { deadline } = clocked
+  socket.send("x", socket.address().port, "127.0.0.1")
+  // Behind the sockets and before the timers of the next turn.
+  setImmediate(() => {
+    socket.send("y", socket.address().port, "127.0.0.1")
+    while (systemClock() < after(deadline, milliseconds(60)));
+  })
+  await due
+  socket.close()
+  assert.equal(seen.at(-1), "due")
+  assert.ok(seen.includes("datagram"), seen.join(" "))
 })
 
 test("an exception out of the machine stops the loop and is told, not swallowed", () => {

@@ -6,6 +6,12 @@ import { HOST_LIMITS } from "./kit/limits.ts"
 /** Inputs of one callback that come at one instant, as far as the machine is told: a look at the clock takes 0.14 µs. */
 const INPUTS_A_LOOK = 8
 
+/**
+ * A deadline that rings so late, in milliseconds, tells that the process stood still. What came in meanwhile goes first: the
+ * answer that is given up, or asked for again, may be among it.
+ */
+const STOOD_STILL = 20
+
 export interface LoopSettings<Input, Effect> {
   readonly machine: Machine<Input, Effect>
   readonly clock: Clock
@@ -120,11 +126,17 @@ export class Loop<Input, Effect> {
     const wait = deadline - this.#settings.clock()
     const ring = () => {
       this.#wake = undefined
+      const late = this.#settings.clock() - deadline
       // The platform may ring up to a millisecond early, and early on purpose where the wait was cut.
-      if (this.#settings.clock() >= deadline) this.#work(true)
-      else this.#setTimer(deadline)
+      if (late < 0) this.#setTimer(deadline)
+      else if (late > STOOD_STILL) this.#wake = { at: deadline, cancel: atOnce(ringAtOnce) }
+      else this.#work(true)
     }
-    this.#wake = { at: deadline, cancel: wait > 0 ? inTime(wait, ring) : atOnce(ring) }
+    const ringAtOnce = () => {
+      this.#wake = undefined
+      this.#work(true)
+    }
+    this.#wake = { at: deadline, cancel: wait > 0 ? inTime(wait, ring) : atOnce(ringAtOnce) }
   }
 }
 

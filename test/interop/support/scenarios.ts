@@ -166,8 +166,13 @@ export const answer = (milliseconds: number) =>
       '  <recv request="INVITE"/>',
       send(reply("180 Ringing"), ""),
       `  <pause milliseconds="${milliseconds}"/>`,
+      '  <label id="1"/>',
       send(reply("200 OK", `Content-Type: application/sdp\nContent-Length: [len]\n\n${SDP}`)),
+      // Sent again by a node that has not yet come to read what was answered; then each 200 has its ACK.
+      '  <recv request="INVITE" optional="true" next="1"/>',
       '  <recv request="ACK"/>',
+      '  <label id="2"/>',
+      '  <recv request="ACK" optional="true" next="2"/>',
       '  <recv request="BYE"/>',
       send(replyInDialog, ""),
     ].join("\n"),
