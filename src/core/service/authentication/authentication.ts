@@ -131,8 +131,9 @@ export class Authentication {
     if (!algorithms.includes("MD5") || this.#failures.isBarred(source, now) || !scan.read(text, start, end))
       return false
     if (!scan.says("realm", text, domain) || !scan.says("uri", text, uri)) return false
-    if (!claimed.endsWith(domain) || !scan.says("username", text, claimed.slice(0, -1 - domain.length)))
-      return false
+    const at = claimed.length - domain.length - 1
+    if (claimed[at] !== "@" || !claimed.endsWith(domain)) return false
+    if (!scan.says("username", text, claimed.slice(0, at))) return false
     const user = this.#subscribers.recall(claimed, now)
     if (user?.kind !== "present") return false
     if (this.#nonces.judgeBytes(bytes, scan.nonceStart, scan.nonceEnd, now) !== "fresh") return false

@@ -79,9 +79,10 @@ export class Targets {
     const { contact, path, q } = binding
     if (path.length > 0 || binding.flow !== undefined || !isPlainTarget(contact)) return undefined
     const uri = readSipUri(contact)
-    const hop = uri && literalHop({ uri, secure: false })
+    if (uri === undefined) return undefined
+    const hop = literalHop({ uri, secure: false })
     if (hop === undefined) return undefined
-    const recordRoute = this.#parts.recordRoutes.direct(callId, flow, uri!)
+    const recordRoute = this.#parts.recordRoutes.direct(callId, flow, uri)
     return { hop, requestUri: contact, route: NO_ROUTE, recordRoute, q }
   }
 
