@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util"
 import koffi from "koffi"
 import { MESSAGES, RelayedCalls, type Watch } from "../test/support/relayed-calls.ts"
+import { wholeNumber } from "./whole-number.ts"
 
 const { values } = parseArgs({
   options: {
@@ -14,12 +15,6 @@ const { values } = parseArgs({
     batch: { type: "string", default: "64" },
   },
 })
-const numberOf = (option: keyof typeof values): number => {
-  const number = Number(values[option])
-  if (Number.isInteger(number) && number >= 1) return number
-  console.error(`--${option}: "${values[option]}" is no whole number of at least 1; give one`)
-  process.exit(2)
-}
 
 const clock = koffi.load("libc.so.6").func("int clock_gettime(int clock, _Out_ int64_t *time)")
 const CLOCK_THREAD_CPUTIME_ID = 3
@@ -33,8 +28,8 @@ function processorTime(): number {
 /** Of the invented clock for each call: 5,000 a second. */
 const PACE = 0.2
 
-const [batches, batch] = [numberOf("batches"), numberOf("batch")]
-const calls = new RelayedCalls(numberOf("pairs"))
+const [batches, batch] = [wholeNumber(values, "batches"), wholeNumber(values, "batch")]
+const calls = new RelayedCalls(wholeNumber(values, "pairs"))
 const pause = Math.ceil(batch * PACE)
 
 const unwatched: Watch = (_, __, work) => work()

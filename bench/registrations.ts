@@ -8,6 +8,7 @@ import { parseArgs } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { FilledNode } from "./speed/filled-node.ts"
+import { wholeNumber } from "./whole-number.ts"
 
 const { values } = parseArgs({
   options: {
@@ -15,14 +16,8 @@ const { values } = parseArgs({
     refreshes: { type: "string", default: "100000" },
   },
 })
-const numberOf = (option: keyof typeof values): number => {
-  const number = Number(values[option])
-  if (Number.isInteger(number) && number >= 1) return number
-  console.error(`--${option}: "${values[option]}" is no whole number of at least 1; give one`)
-  process.exit(2)
-}
-const count = numberOf("registrations")
-const refreshes = numberOf("refreshes")
+const count = wholeNumber(values, "registrations")
+const refreshes = wholeNumber(values, "refreshes")
 
 setFlagsFromString("--expose-gc")
 const collect = runInNewContext("gc") as () => void

@@ -13,6 +13,7 @@ import { simulate } from "../src/sim/lean/simulate.ts"
 import { PeerWorld } from "../src/sim/peers/peer-world.ts"
 import type { Scene } from "../src/sim/scene.ts"
 import { World } from "../src/sim/world.ts"
+import { wholeNumber } from "./whole-number.ts"
 
 const { values } = parseArgs({
   options: {
@@ -22,12 +23,6 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "10" },
   },
 })
-const numberOf = (option: keyof typeof values): number => {
-  const number = Number(values[option])
-  if (Number.isInteger(number) && number >= 1) return number
-  console.error(`--${option}: "${values[option]}" is no whole number of at least 1; give one`)
-  process.exit(2)
-}
 
 setFlagsFromString("--expose-gc")
 const collect: () => void = runInNewContext("gc")
@@ -45,7 +40,7 @@ function rest(what: string, count: number, make: () => Scene): void {
   scene.run(SETTLING)
   const bytes = (memory() - before) / count
   const [events, begun] = [scene.happened, performance.now()]
-  scene.run(seconds(numberOf("seconds")))
+  scene.run(seconds(wholeNumber(values, "seconds")))
   report(what, count, scene.happened - events, performance.now() - begun, bytes)
 }
 
@@ -70,6 +65,14 @@ function report(what: string, count: number, events: number, took: number, bytes
 }
 
 // First, since it counts all memory that the process has.
-lean(numberOf("lean"))
-rest("whole nodes", numberOf("nodes"), () => new World(1, { nodes: numberOf("nodes") }, openSslHashes))
-rest("overlay peers", numberOf("peers"), () => new PeerWorld(1, { peers: numberOf("peers") }, openSslHashes))
+lean(wholeNumber(values, "lean"))
+rest(
+  "whole nodes",
+  wholeNumber(values, "nodes"),
+  () => new World(1, { nodes: wholeNumber(values, "nodes") }, openSslHashes),
+)
+rest(
+  "overlay peers",
+  wholeNumber(values, "peers"),
+  () => new PeerWorld(1, { peers: wholeNumber(values, "peers") }, openSslHashes),
+)
