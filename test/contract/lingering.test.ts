@@ -5,7 +5,6 @@ import { SeededRandom } from "../../src/core/kit/random.ts"
 import { type Instant, NEVER } from "../../src/core/kit/time.ts"
 import { parseMessage } from "../../src/core/sip/parse.ts"
 import { makeResponse } from "../../src/core/sip/respond.ts"
-import type { Flow } from "../../src/core/sip/transport.ts"
 import type { ClientEffect, ClientInput } from "../../src/core/transaction/client.ts"
 import { InviteClient } from "../../src/core/transaction/invite-client.ts"
 import { InviteServer } from "../../src/core/transaction/invite-server.ts"
@@ -15,17 +14,12 @@ import { NonInviteClient } from "../../src/core/transaction/non-invite-client.ts
 import { NonInviteServer } from "../../src/core/transaction/non-invite-server.ts"
 import type { ServerEffect, ServerInput } from "../../src/core/transaction/server.ts"
 import { STANDARD_TIMERS } from "../../src/core/transaction/timers.ts"
+import { phoneFlow } from "../support/phone-flow.ts"
 
 // The layer keeps transactions over UDP that have been answered as a few bytes each. Here the machines of RFC 3261 §17 go on instead: what
 // comes back from either, and when, has to be the same.
 
-const FLOW: Flow = {
-  transport: "UDP",
-  local: { host: "192.0.2.1", port: 5060 },
-  remote: { host: "198.51.100.7", port: 5060 },
-  connection: undefined,
-  node: undefined,
-}
+const FLOW = phoneFlow("198.51.100.7", "192.0.2.1")
 const UNRELIABLE = { reliable: false }
 const BRANCHES = ["z9hG4bKa", "z9hG4bKb", "z9hG4bKc"]
 const METHODS = ["INVITE", "INFO"] as const

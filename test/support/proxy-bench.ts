@@ -7,15 +7,10 @@ import { ProxyCore } from "../../src/core/service/proxy/proxy.ts"
 import type { HeaderField, SipRequest, SipResponse } from "../../src/core/sip/message.ts"
 import { parseMessage } from "../../src/core/sip/parse.ts"
 import { makeResponse } from "../../src/core/sip/respond.ts"
-import type { Flow, Hop } from "../../src/core/sip/transport.ts"
+import type { Hop } from "../../src/core/sip/transport.ts"
+import { phoneFlow } from "./phone-flow.ts"
 
-export const caller: Flow = {
-  transport: "UDP",
-  local: { host: "192.0.2.1", port: 5060 },
-  remote: { host: "198.51.100.7", port: 5060 },
-  connection: undefined,
-  node: undefined,
-}
+export const caller = phoneFlow("198.51.100.7", "192.0.2.1")
 
 export const NODE = "00112233445566778899aabbccddeeff"
 

@@ -1,18 +1,12 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
+import { phoneFlow } from "../../../../test/support/phone-flow.ts"
 import { fromLatin1 } from "../../kit/bytes.ts"
-import type { Flow } from "../../sip/transport.ts"
 import { Names } from "../names.ts"
 import { Newcomers } from "./newcomers.ts"
 import { Skeleton } from "./skeleton.ts"
 
-const FLOW: Flow = {
-  transport: "UDP",
-  local: { host: "10.0.0.1", port: 5060 },
-  remote: { host: "192.0.2.1", port: 5060 },
-  connection: undefined,
-  node: undefined,
-}
+const FLOW = phoneFlow("192.0.2.1", "10.0.0.1")
 
 const REGISTER = [
   "REGISTER sip:example.org SIP/2.0",

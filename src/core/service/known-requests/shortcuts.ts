@@ -69,8 +69,9 @@ interface KnownOptions {
 /**
  * Answers requests that are known: they look as one did that the general way has judged, but for what is new in each.
  * A REGISTER that refreshes what stands, with credentials, which are checked as ever; the same without, which is
- * challenged; and an OPTIONS to the domain. A REGISTER without credentials is challenged whoever it comes from, where it is plain. The answer is what the general way would say, and what that would refuse
- * goes there (docs/decisions/0017-known-requests.md). No transaction is left behind: a repetition is answered anew.
+ * challenged, as a plain one is whoever it comes from; and an OPTIONS to the domain. The answer is what the general way would
+ * say, and what that would refuse goes there (docs/decisions/0017-known-requests.md). No transaction is left behind: a
+ * repetition is answered anew.
  */
 export class Shortcuts {
   readonly #parts: ShortcutParts

@@ -1,17 +1,11 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
+import { phoneFlow } from "../../../../test/support/phone-flow.ts"
 import { headerNumber } from "../../sip/scan-names.ts"
-import type { Flow } from "../../sip/transport.ts"
 import { ScannedRequest } from "./scanned-request.ts"
 
-const flow: Flow = {
-  transport: "UDP",
-  local: { host: "192.0.2.1", port: 5060 },
-  remote: { host: "192.0.2.2", port: 5060 },
-  connection: undefined,
-  node: undefined,
-}
+const flow = phoneFlow("192.0.2.2", "192.0.2.1")
 
 const REPEATED = {
   Via: "SIP/2.0/UDP 192.0.2.2;rport;branch=z9hG4bK1",
