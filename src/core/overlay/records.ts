@@ -1,5 +1,9 @@
 import type { NodeId } from "../identity/node-id.ts"
 import { toLatin1 } from "../kit/bytes.ts"
+import { isHexOf, toHex, writeHex } from "../kit/hex.ts"
+import { hashOfText, mixed, RowIndex } from "../kit/row-index.ts"
+import { readTime, TIME_BYTES, writeTime } from "../kit/row-times.ts"
+import { Rows } from "../kit/rows.ts"
 import type { Instant } from "../kit/time.ts"
 import type { ResourceId } from "../reload/header.ts"
 import { type StoreKindData, type StoreReq, storedDataList } from "../reload/stored-data.ts"
@@ -7,25 +11,29 @@ import type { RecordCopy } from "../storage/outcome.ts"
 import { isWithin } from "../topology/chord/rules.ts"
 import { decode } from "../wire/codec.ts"
 import type { Fabric } from "./fabric.ts"
+import { NOBODY, PeerSets } from "./peer-sets.ts"
 import { COPIES, type Placement } from "./placement.ts"
 
-interface HeldRecord {
-  /** When the first of its values came; 0 for what was on the disk. */
-  readonly since: Instant
-  /** Moves on with every change. */
-  version: number
-  /** Other peers that hold all that we hold of it. */
-  confirmed: readonly NodeId[]
-}
+// A record at rest: when the first of its values came, 0 for what was on the disk; a number that moves on with every
+// change; the set of other peers that hold all that we hold of it; and its Resource-ID.
+const SINCE_AT = 0
+const VERSION_AT = SINCE_AT + TIME_BYTES
+const CONFIRMED_AT = VERSION_AT + 4
+const RESOURCE_AT = CONFIRMED_AT + 4
 
-/** Shared: the many records of a lone node are confirmed by nobody. */
-const NOBODY: readonly NodeId[] = []
+/** Small, as most nodes of an invented world hold few records. */
+const SLAB_BYTES = 32_768
 
-/** Which records we hold, and which other peers are known to hold them as well. */
+const NONE = -1
+const ON_DISK = 0 as Instant
+
+/** Which records we hold, and which other peers are known to hold them as well. There may be a million: each is a row of bytes. */
 export class Records {
   readonly #fabric: Fabric
   readonly #placement: Placement
-  readonly #records = new Map<ResourceId, HeldRecord>()
+  readonly #rows = new Rows(SLAB_BYTES)
+  readonly #index = new RowIndex()
+  readonly #sets = new PeerSets()
 
   constructor(fabric: Fabric, placement: Placement) {
     this.#fabric = fabric
@@ -34,82 +42,94 @@ export class Records {
 
   /** What was restored is held by us; who else has it must be found out. */
   addRestored(): void {
-    for (const resource of this.#fabric.storage.resources())
-      this.#records.set(resource, { since: 0 as Instant, version: 0, confirmed: NOBODY })
+    for (const resource of this.#fabric.storage.resources()) {
+      this.forget(resource)
+      this.#add(resource, ON_DISK, 0)
+    }
   }
 
   get size(): number {
-    return this.#records.size
+    return this.#rows.size
   }
 
   has(resource: ResourceId): boolean {
-    return this.#records.has(resource)
+    return this.#find(resource) !== NONE
   }
 
-  all(): Iterable<ResourceId> {
-    return this.#records.keys()
+  /** Records may come and go meanwhile. */
+  *all(): Generator<ResourceId> {
+    for (const row of this.#rows.all()) yield this.#resourceOf(row)
   }
 
   /** All of them by how many peers are known to hold them: of the first we know no other copy. */
   byCopies(): readonly (readonly ResourceId[])[] {
     const byCopies = Array.from({ length: COPIES }, (): ResourceId[] => [])
-    for (const resource of this.#records.keys()) byCopies[this.copiesOf(resource) - 1]!.push(resource)
+    for (const row of this.#rows.all()) byCopies[this.#copiesOf(row) - 1]!.push(this.#resourceOf(row))
     return byCopies
   }
 
-  /** Undefined where we do not hold it. */
+  /** Undefined where we do not hold it. In whole milliseconds, rounded up: who has held it longer is trusted more. */
   heldSince(resource: ResourceId): Instant | undefined {
-    return this.#records.get(resource)?.since
+    const row = this.#find(resource)
+    if (row === NONE) return undefined
+    this.#rows.seek(row)
+    return readTime(this.#rows.view, this.#rows.at + SINCE_AT)
   }
 
   versionOf(resource: ResourceId): number {
-    return this.#records.get(resource)?.version ?? 0
+    const row = this.#find(resource)
+    return row === NONE ? 0 : this.#rows.int(row, VERSION_AT)
   }
 
   /** It has changed. Those who held the old state are sent the change, and stay confirmed unless it fails. */
   changed(resource: ResourceId): void {
-    const record = this.#records.get(resource)
-    if (record) record.version++
-    else this.#records.set(resource, { since: this.#fabric.now, version: 1, confirmed: NOBODY })
+    this.#change(resource)
   }
 
   /** It has changed as `node` sent it: nobody else need have it so. */
   changedBy(resource: ResourceId, node: NodeId): void {
-    const wasConfirmed = this.isConfirmed(resource, node)
-    this.diverged(resource)
-    if (wasConfirmed) this.confirm(resource, node)
+    const row = this.#change(resource)
+    this.#confirmBy(
+      row,
+      this.#confirmed(row).filter((each) => each === node),
+    )
   }
 
   /** It has changed in a way that nobody else knows of. */
   diverged(resource: ResourceId): void {
-    this.changed(resource)
-    this.#records.get(resource)!.confirmed = NOBODY
+    this.#confirmBy(this.#change(resource), [])
   }
 
   forget(resource: ResourceId): void {
-    this.#records.delete(resource)
+    const row = this.#find(resource)
+    if (row === NONE) return
+    this.#sets.release(this.#rows.int(row, CONFIRMED_AT))
+    this.#index.delete(hashOf(resource), row)
+    this.#rows.delete(row)
   }
 
   isConfirmed(resource: ResourceId, node: NodeId): boolean {
-    return this.#records.get(resource)?.confirmed.includes(node) === true
+    const row = this.#find(resource)
+    return row !== NONE && this.#confirmed(row).includes(node)
   }
 
   /** That peer holds all of it. Ourselves are no other: who vouches for holders may name us among them. */
   confirm(resource: ResourceId, node: NodeId): void {
     if (node === this.#fabric.self) return
-    const record = this.#records.get(resource)
-    if (record && !record.confirmed.includes(node)) record.confirmed = [...record.confirmed, node]
+    const row = this.#find(resource)
+    if (row === NONE) return
+    const confirmed = this.#confirmed(row)
+    if (!confirmed.includes(node)) this.#confirmBy(row, [...confirmed, node])
   }
 
   doubt(resource: ResourceId, node: NodeId): void {
-    const record = this.#records.get(resource)
-    if (record?.confirmed.includes(node)) record.confirmed = record.confirmed.filter((each) => each !== node)
+    const row = this.#find(resource)
+    if (row !== NONE) this.#doubtWhere(row, (each) => each === node)
   }
 
   /** A node is gone that was no peer. When it comes back it may lack what was written meanwhile, or all. */
   doubtNode(gone: NodeId): void {
-    for (const record of this.#records.values())
-      if (record.confirmed.includes(gone)) record.confirmed = record.confirmed.filter((node) => node !== gone)
+    for (const row of this.#rows.all()) this.#doubtWhere(row, (node) => node === gone)
   }
 
   /**
@@ -122,24 +142,26 @@ export class Records {
     const [farthest] = topology
       .holders(gone as string as ResourceId, topology.peers().length + 1)
       .slice(-COPIES)
-    for (const [resource, record] of this.#records) {
+    for (const row of this.#rows.all()) {
+      if (this.#confirmed(row).length === 0) continue
+      const resource = this.#resourceOf(row)
       const wasHolder = farthest !== undefined && isWithin<NodeId | ResourceId>(resource, farthest, gone)
       const doubtful = wasHolder ? topology.holders(resource, COPIES)[COPIES - 1] : undefined
-      if (record.confirmed.some((node) => node === gone || node === doubtful))
-        record.confirmed = record.confirmed.filter((node) => node !== gone && node !== doubtful)
+      this.#doubtWhere(row, (node) => node === gone || node === doubtful)
     }
   }
 
   /** How many peers are known to hold all of it, ourselves included; no more than are due. */
   copiesOf(resource: ResourceId): number {
-    return Math.min(COPIES, 1 + (this.#records.get(resource)?.confirmed.length ?? 0))
+    const row = this.#find(resource)
+    return row === NONE ? 1 : this.#copiesOf(row)
   }
 
   /** Peers of the ring that have no place in it for this record may let go of it at any time. */
   doubtOthers(resource: ResourceId, due: readonly NodeId[]): void {
-    const record = this.#records.get(resource)
-    const isOdd = (node: NodeId) => !due.includes(node) && this.#fabric.topology.has(node)
-    if (record?.confirmed.some(isOdd)) record.confirmed = record.confirmed.filter((node) => !isOdd(node))
+    const row = this.#find(resource)
+    if (row === NONE) return
+    this.#doubtWhere(row, (node) => !due.includes(node) && this.#fabric.topology.has(node))
   }
 
   /** Whether those who ought to hold it, ourselves included, are fewer than are due, or have not all confirmed it. */
@@ -167,4 +189,64 @@ export class Records {
       ({ storageTime, signature }) => `${storageTime} ${toLatin1(signature.value)}`,
     )
   }
+
+  #copiesOf(row: number): number {
+    return Math.min(COPIES, 1 + this.#confirmed(row).length)
+  }
+
+  #confirmed(row: number): readonly NodeId[] {
+    return this.#sets.of(this.#rows.int(row, CONFIRMED_AT))
+  }
+
+  #confirmBy(row: number, nodes: readonly NodeId[]): void {
+    const before = this.#rows.int(row, CONFIRMED_AT)
+    this.#rows.setInt(row, CONFIRMED_AT, this.#sets.exchange(before, nodes))
+  }
+
+  #doubtWhere(row: number, isDoubtful: (node: NodeId) => boolean): void {
+    const confirmed = this.#confirmed(row)
+    if (confirmed.some(isDoubtful))
+      this.#confirmBy(
+        row,
+        confirmed.filter((node) => !isDoubtful(node)),
+      )
+  }
+
+  /** The row of a record that has changed, or is new. */
+  #change(resource: ResourceId): number {
+    const row = this.#find(resource)
+    if (row === NONE) return this.#add(resource, Math.ceil(this.#fabric.now) as Instant, 1)
+    this.#rows.setInt(row, VERSION_AT, this.#rows.int(row, VERSION_AT) + 1)
+    return row
+  }
+
+  #add(resource: ResourceId, since: Instant, version: number): number {
+    const bytes = new Uint8Array(RESOURCE_AT + resource.length / 2)
+    const view = new DataView(bytes.buffer)
+    writeTime(view, SINCE_AT, since)
+    view.setInt32(VERSION_AT, version)
+    view.setInt32(CONFIRMED_AT, NOBODY)
+    writeHex(resource, bytes, RESOURCE_AT)
+    const row = this.#rows.add(bytes)
+    this.#index.add(hashOf(resource), row)
+    return row
+  }
+
+  #find(resource: ResourceId): number {
+    const index = this.#index
+    for (let slot = index.first(hashOf(resource)); slot >= 0; slot = index.next(slot)) {
+      const rows = this.#rows
+      rows.seek(index.row(slot))
+      if (isHexOf(resource, rows.memory, rows.at + RESOURCE_AT, rows.at + rows.length)) return index.row(slot)
+    }
+    return NONE
+  }
+
+  #resourceOf(row: number): ResourceId {
+    const rows = this.#rows
+    rows.seek(row)
+    return toHex(rows.memory.subarray(rows.at + RESOURCE_AT, rows.at + rows.length)) as ResourceId
+  }
 }
+
+const hashOf = (resource: ResourceId): number => mixed(hashOfText(resource))

@@ -1,6 +1,6 @@
 import { concat } from "../kit/bytes.ts"
 import type { Hashes } from "../kit/crypto.ts"
-import { fromHex, hexDigit, toHex } from "../kit/hex.ts"
+import { fromHex, isHexOf, toHex } from "../kit/hex.ts"
 import { Interned } from "../kit/interned.ts"
 import { RowDeadlines } from "../kit/row-deadlines.ts"
 import { hashOfText, mixed, RowIndex } from "../kit/row-index.ts"
@@ -274,13 +274,7 @@ export class RecordTable {
   #isOf(row: number, resource: ResourceId): boolean {
     const rows = this.#kinds
     rows.seek(row)
-    const { memory, at, length } = rows
-    if (2 * (length - RESOURCE_AT) !== resource.length) return false
-    for (let byte = at + RESOURCE_AT, digit = 0; digit < resource.length; byte++, digit += 2) {
-      const value = 16 * hexDigit(resource.charCodeAt(digit)) + hexDigit(resource.charCodeAt(digit + 1))
-      if (memory[byte] !== value) return false
-    }
-    return true
+    return isHexOf(resource, rows.memory, rows.at + RESOURCE_AT, rows.at + rows.length)
   }
 
   #resourceOf(row: number): ResourceId {
