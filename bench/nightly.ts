@@ -4,12 +4,18 @@
 // and where to go on.
 //
 //   npm run nightly -- [--seeds 1000] [--from 1] [--only crashes,power] [--story "quarter of a ring"] [--minutes 60] [--jobs 2]
+//     [--peers 64]
+//
+// --peers: of how many peers the stories are told that are about a ring of peers without SIP.
 
 import { spawn } from "node:child_process"
 import { globSync, readFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { basename } from "node:path"
 import { parseArgs } from "node:util"
+
+/** Fewer peers are no ring in which a quarter, a half or a site can die. */
+const LEAST_PEERS = 12
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +25,7 @@ const { values } = parseArgs({
     story: { type: "string" },
     minutes: { type: "string", default: "Infinity" },
     jobs: { type: "string", default: String(availableParallelism()) },
+    peers: { type: "string", default: "64" },
   },
 })
 const seeds = Number(values.seeds)
@@ -32,8 +39,10 @@ const files = globSync("test/scenario/*.test.ts")
   .filter((file) => only === undefined || only.includes(nameOf(file)))
   .sort()
 const isCount = (number: number) => Number.isInteger(number) && number >= 1
-if (![seeds, first, jobs].every(isCount) || !(minutes > 0) || files.length === 0) {
-  const given = `--seeds ${values.seeds}, --from ${values.from} and --jobs ${values.jobs} have to be whole numbers from 1`
+const arePeers = isCount(Number(values.peers)) && Number(values.peers) >= LEAST_PEERS
+if (![seeds, first, jobs].every(isCount) || !arePeers || !(minutes > 0) || files.length === 0) {
+  const counts = `--seeds ${values.seeds}, --from ${values.from} and --jobs ${values.jobs} have to be whole numbers from 1`
+  const given = `${counts}, --peers ${values.peers} one from ${LEAST_PEERS}`
   console.error(
     `${given}, --minutes ${values.minutes} a number above 0, --only ${values.only} names of test/scenario without .test.ts`,
   )
@@ -73,7 +82,7 @@ function tell({ file, from, to }: Piece): Promise<number> {
     process.execPath,
     [...ONE_PROCESSOR, "--test", "--test-reporter=tap", ...pattern, file],
     {
-      env: { ...process.env, SEEDS: `${from}-${to}`, SCALE: "full" },
+      env: { ...process.env, SEEDS: `${from}-${to}`, SCALE: "full", PEERS: values.peers },
       stdio: ["ignore", "pipe", "inherit"],
       // Ctrl-C is for us: what has been begun is told to its end.
       detached: true,
@@ -110,7 +119,9 @@ function note(file: string, line: string): "passed" | "failed" | undefined {
   if (failure === undefined) told.passed++
   else {
     told.failed.push(seed!)
-    console.error(`failed: SCALE=full SEED=${seed} node_modules/.bin/node --test ${file}     # ${title}`)
+    console.error(
+      `failed: PEERS=${values.peers} SCALE=full SEED=${seed} node_modules/.bin/node --test ${file}     # ${title}`,
+    )
   }
   return failure === undefined ? "passed" : "failed"
 }

@@ -40,8 +40,8 @@ const FULL_RING = 64
 const SMALL_RING = 16
 
 /**
- * A story about a ring of peers without SIP; they have all joined when it begins. Seeds as in `scenario`. Large rings are laid,
- * as they would be at rest (`test/scenario/laid-ring.test.ts`); small ones grow.
+ * A story about a ring of peers without SIP; they have all joined when it begins. Seeds as in `scenario`. `PEERS=32` says how
+ * many peers are told of in full size. Large rings are laid, as they would be at rest (`test/scenario/laid-ring.test.ts`); small ones grow.
  */
 export function peerScenario(
   title: string,
@@ -49,7 +49,7 @@ export function peerScenario(
   play: (world: PeerWorld, scale: Scale, context: TestContext) => void,
 ): void {
   const isFull = process.env["SCALE"] === "full"
-  const peers = isFull ? FULL_RING : SMALL_RING
+  const peers = isFull ? Number(process.env["PEERS"] ?? FULL_RING) : SMALL_RING
   for (const seed of chosenSeeds(seeds)) {
     test(`${title} (seed ${seed})`, (context) => {
       const world = new PeerWorld(seed, { ...conditions, peers: 0, isHashed: false }, openSslHashes, watch())

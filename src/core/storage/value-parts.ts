@@ -1,4 +1,3 @@
-import { concat } from "../kit/bytes.ts"
 import type { DataModel } from "../reload/stored-data.ts"
 import { STORAGE_TIME_AT, VALUE_AT } from "./held-value.ts"
 
@@ -42,19 +41,27 @@ export function splitValue(wire: Uint8Array, model: DataModel): ValueParts {
 /** The wire that it was. */
 export function joinValue(parts: ValueParts, model: DataModel): Uint8Array {
   const { times, key, exists, value, signerBytes, signature } = parts
-  const all = [
-    times,
-    ...(model === "dictionary" ? withLength(2, key) : [key]),
-    Uint8Array.of(exists ? 1 : 0),
-    ...withLength(4, value),
-    signerBytes,
-    ...withLength(2, signature),
-  ]
-  return concat(...withLength(4, concat(...all)))
+  const existsAt = VALUE_AT + (model === "dictionary" ? 2 : 0) + key.length
+  const signerAt = existsAt + 5 + value.length
+  const signatureAt = signerAt + signerBytes.length + 2
+  const wire = new Uint8Array(signatureAt + signature.length)
+  const view = new DataView(wire.buffer)
+  view.setUint32(0, wire.length - STORAGE_TIME_AT)
+  wire.set(times, STORAGE_TIME_AT)
+  if (model === "dictionary") view.setUint16(VALUE_AT, key.length)
+  wire.set(key, existsAt - key.length)
+  wire[existsAt] = exists ? 1 : 0
+  view.setUint32(existsAt + 1, value.length)
+  wire.set(value, existsAt + 5)
+  wire.set(signerBytes, signerAt)
+  view.setUint16(signatureAt - 2, signature.length)
+  wire.set(signature, signatureAt)
+  return wire
 }
 
 /** Bytes behind a number of so many bytes that says how many they are. */
-export const withLength = (size: 1 | 2 | 4, bytes: Uint8Array): readonly [Uint8Array, Uint8Array] => [
-  Uint8Array.from({ length: size }, (_, index) => bytes.length >>> (8 * (size - 1 - index))),
-  bytes,
-]
+export function withLength(size: 1 | 2 | 4, bytes: Uint8Array): readonly [Uint8Array, Uint8Array] {
+  const length = new Uint8Array(size)
+  for (let at = size - 1, rest = bytes.length; at >= 0; at--, rest >>>= 8) length[at] = rest
+  return [length, bytes]
+}
