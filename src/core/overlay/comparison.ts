@@ -21,7 +21,11 @@ export function compare(
   node: NodeId,
   done: (verdict: Verdict) => void,
 ): void {
-  const request = requestFor(resource, fabric.storage.copyOf(resource, fabric.now).kinds)
+  const kinds = fabric.storage.kindsAt(resource, fabric.now)
+  const request = requestFor(
+    resource,
+    kinds.map((kind) => ({ kind })),
+  )
   const held = () => {
     const outcome = fabric.storage.stat(request, fabric.now)
     return outcome.kind === "found" ? digestOf(fabric, outcome.answer.kinds) : undefined

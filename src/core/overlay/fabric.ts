@@ -177,8 +177,7 @@ export class Fabric {
     const onTheWay = [...this.storage.resources()].sort(
       (a, b) => Number(a < from) - Number(b < from) || (a < b ? -1 : 1),
     )
-    const holds = (id: ResourceId) =>
-      this.storage.copyOf(id, this.now).kinds.some((each) => each.kind === kind)
+    const holds = (id: ResourceId) => this.storage.kindsAt(id, this.now).includes(kind)
     return onTheWay.find(holds) ?? NOWHERE
   }
 

@@ -8,6 +8,8 @@ export interface KindRecord {
   readonly generation: number
   /** Values, removals and what has expired included. */
   readonly size: number
+  /** Whether there is a value or a removal that has not expired. */
+  isLiving(now: Instant): boolean
   get(slot: string): HeldValue | undefined
   /** In the order in which their slots came to be. */
   values(): readonly HeldValue[]

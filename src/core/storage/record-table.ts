@@ -157,6 +157,7 @@ export class RecordTable {
       definition,
       generation: this.#kinds.double(row, GENERATION_AT),
       size: this.#kinds.int(row, COUNT_AT),
+      isLiving: (now) => this.#valueRows(row).some((value) => this.#values.expiresAt(value) > now),
       get: (slot) => {
         const value = this.#findValue(row, slot)
         return value === NONE ? undefined : this.#values.read(value, model)

@@ -5,6 +5,7 @@ import type { Instant } from "../kit/time.ts"
 import { NO_SIGNATURE } from "../reload/security.ts"
 import {
   ArrayRanges,
+  type DataModel,
   DictionaryKeys,
   type StoredData,
   type StoredDataSpecifier,
@@ -13,10 +14,11 @@ import {
   storedData,
   storedMetaData,
 } from "../reload/stored-data.ts"
-import { decode, encode, opaque, u32 } from "../wire/codec.ts"
-import { type HeldValue, readHeld, secondsLeft, wireAt } from "./held-value.ts"
+import { decode, encode } from "../wire/codec.ts"
+import { type HeldValue, secondsLeft, wireAt } from "./held-value.ts"
 import type { KindDefinition } from "./kind.ts"
 import { type KindRecord, livingValues, valueIn } from "./kind-record.ts"
+import { indexIn, splitValue } from "./value-parts.ts"
 
 // RFC 6940 §7.4.2 and §7.4.3: which values a request asks for, and how they are told.
 
@@ -46,14 +48,43 @@ export function statValues(
   now: Instant,
   hashes: Hashes,
 ): Uint8Array {
-  const codec = storedMetaData(definition.model)
+  const { model } = definition
+  const codec = storedMetaData(model)
   return concat(
     ...select(definition, record, specifier, now).map((each) => {
-      const data = "gap" in each ? synthetic(each.gap) : readHeld(each, definition.model)
-      const lifetime = "gap" in each ? 0 : secondsLeft(each, now)
-      return encode(codec, metaData({ ...data, lifetime }, hashes))
+      const isGap = "gap" in each
+      const { value, counted } = isGap ? { value: each.gap, counted: NOTHING } : partsOf(each, model)
+      const hash = hashes.sha256(counted)
+      const lifetime = isGap ? 0 : secondsLeft(each, now)
+      return encode(codec, metaData(value, hash, isGap ? 0 : each.storageTime, lifetime))
     }),
   )
+}
+
+/** No bytes, behind their length. */
+const NOTHING = new Uint8Array(4)
+
+/** What is held, and its bytes behind their length, which the hash covers. §7.4.3.2. */
+function partsOf({ wire }: HeldValue, model: DataModel) {
+  const { key, exists, value } = splitValue(wire, model)
+  const end = value.byteOffset - wire.byteOffset + value.length
+  const counted = wire.subarray(end - value.length - NOTHING.length, end)
+  return { value: placed(model, key, { exists, value }), counted }
+}
+
+function placed(
+  model: DataModel,
+  key: Uint8Array,
+  value: { readonly exists: boolean; readonly value: Uint8Array },
+): StoredValue {
+  switch (model) {
+    case "single":
+      return { model, ...value }
+    case "array":
+      return { model, index: indexIn(key), ...value }
+    case "dictionary":
+      return { model, key, ...value }
+  }
 }
 
 /** Says "there is none": unsigned, since the answer as a whole is signed. §7.4.2.2. */
@@ -66,14 +97,13 @@ const synthetic = (value: StoredValue): StoredData => ({
 
 const SHA256 = 4
 
-/** The hash covers the value with its four bytes of length. §7.4.3.2. */
-function metaData({ storageTime, lifetime, value }: StoredData, hashes: Hashes): StoredMetaData {
-  const meta = {
-    exists: value.exists,
-    valueLength: value.value.length,
-    hashAlgorithm: SHA256,
-    hash: hashes.sha256(encode(opaque(u32), value.value)),
-  }
+function metaData(
+  value: StoredValue,
+  hash: Uint8Array,
+  storageTime: number,
+  lifetime: number,
+): StoredMetaData {
+  const meta = { exists: value.exists, valueLength: value.value.length, hashAlgorithm: SHA256, hash }
   switch (value.model) {
     case "single":
       return { storageTime, lifetime, entry: { model: "single", ...meta } }

@@ -226,6 +226,11 @@ export class Storage {
     return { resource, kinds: kinds.filter(({ values }) => values.length > 0) }
   }
 
+  /** Of which something is held there that has not expired. */
+  kindsAt(resource: ResourceId, now: Instant): readonly KindId[] {
+    return this.#table.records(resource).flatMap((each) => (each.isLiving(now) ? each.definition.id : []))
+  }
+
   /** We are no longer to hold it. */
   drop(resource: ResourceId): readonly StorageChange[] {
     return this.#removeAll(this.#table.placesAt(resource))

@@ -59,6 +59,9 @@ export function joinValue(parts: ValueParts, model: DataModel): Uint8Array {
   return wire
 }
 
+/** The index that the key of an array's entry is. */
+export const indexIn = (key: Uint8Array): number => new DataView(key.buffer, key.byteOffset).getUint32(0)
+
 /** Bytes behind a number of so many bytes that says how many they are. */
 export function withLength(size: 1 | 2 | 4, bytes: Uint8Array): readonly [Uint8Array, Uint8Array] {
   const length = new Uint8Array(size)

@@ -7,7 +7,7 @@ import { after, type Instant, seconds } from "../kit/time.ts"
 import type { DataModel } from "../reload/stored-data.ts"
 import type { HeldValue } from "./held-value.ts"
 import type { KindDefinition } from "./kind.ts"
-import { joinValue, splitValue, type ValueParts, withLength } from "./value-parts.ts"
+import { indexIn, joinValue, splitValue, type ValueParts, withLength } from "./value-parts.ts"
 
 // A held value at rest: the next in its chain, whose chain that is, its author, when it came, storage_time and lifetime, and what the
 // rest is made of; then those parts of StoredData that are not known from its author, without the lengths that follow from others.
@@ -189,5 +189,3 @@ export class ValueRows {
     return number
   }
 }
-
-const indexIn = (key: Uint8Array): number => new DataView(key.buffer, key.byteOffset).getUint32(0)
