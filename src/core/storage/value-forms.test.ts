@@ -1,13 +1,14 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
+import { Rows } from "../kit/rows.ts"
 import type { Instant } from "../kit/time.ts"
 import type { Signature } from "../reload/security.ts"
 import type { StoredData, StoredValue } from "../reload/stored-data.ts"
 import { type HeldValue, holdValue } from "./held-value.ts"
 import type { KindDefinition } from "./kind.ts"
 import { CERTIFICATE_BY_NODE, SIP_BINDINGS, SUBSCRIBER, SUBSCRIBER_INDEX } from "./kinds.ts"
-import { ValueRows } from "./value-rows.ts"
+import { ValueForms } from "./value-forms.ts"
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength, size: "max" })
 const hash = fc.oneof(fc.constantFrom(new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)), bytes(40))
@@ -69,23 +70,24 @@ test("a value is read as it was, to the byte, whoever wrote others before", () =
       fc.array(given, { minLength: 1, maxLength: 20 }),
       fc.array(given, { maxLength: 10 }),
       (all, others) => {
-        const rows = new ValueRows()
+        const rows = new Rows()
+        const forms = new ValueForms()
         const model = new Map<number, Given>()
         for (const [index, each] of all.entries())
-          model.set(rows.add(each.held, each.definition, index, index - 1), each)
+          model.set(rows.add(forms.write(each.held, each.definition, index)), each)
+        const ahead = new Map([...model.keys()].map((row, index) => [row, index]))
         for (const [index, each] of others.entries()) {
           const row = [...model.keys()][index % model.size]!
-          rows.replace(row, each.held, each.definition)
+          rows.replace(row, forms.write(each.held, each.definition, ahead.get(row)!))
           model.set(row, each)
         }
-        let index = 0
         for (const [row, { held, definition }] of model) {
-          assert.deepEqual(rows.read(row, definition.model), held)
-          assert.equal(rows.slot(row, definition.model), held.slot)
-          assert.equal(rows.signer(row), held.signer)
-          assert.equal(rows.expiresAt(row), held.expiresAt)
-          assert.deepEqual([rows.owner(row), rows.next(row)], [index, index - 1])
-          index++
+          rows.seek(row)
+          const start = rows.at + ahead.get(row)!
+          assert.deepEqual(forms.read(rows, start, definition), held)
+          assert.equal(forms.slot(rows, start, definition), held.slot)
+          assert.equal(forms.signer(rows, start), held.signer)
+          assert.equal(forms.expiresAt(rows, start), held.expiresAt)
         }
       },
     ),
