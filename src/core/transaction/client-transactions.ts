@@ -1,6 +1,7 @@
 import { formatAddress } from "../kit/address.ts"
 import { type Appointed, Timetable } from "../kit/deadlines.ts"
 import { count } from "../kit/log.ts"
+import type { PassingTable } from "../kit/passing-table.ts"
 import type { Random } from "../kit/random.ts"
 import { earliest, type Instant } from "../kit/time.ts"
 import { cseqOf, topVia } from "../sip/fields.ts"
@@ -12,6 +13,7 @@ import { AnsweredClients } from "./answered-clients.ts"
 import type { ClientEffect } from "./client.ts"
 import { makeAck, makeCancel } from "./client-messages.ts"
 import { InviteClient } from "./invite-client.ts"
+import { tableByText } from "./key-hash.ts"
 import type { LayerEffect, LayerInput, Origin } from "./layer-interface.ts"
 import { NonInviteClient } from "./non-invite-client.ts"
 import type { Awaiting, Repeated } from "./onward.ts"
@@ -49,7 +51,7 @@ const CANCEL = "CANCEL "
 /** The client half of the layer. */
 export class ClientTransactions {
   readonly #timers: SipTimers
-  readonly #clients = new Map<string, Client>()
+  readonly #clients: PassingTable<string, Client>
   readonly #timetable = new Timetable<Client>()
   /** Of those on reliable transports, by the way they went. */
   readonly #byWay = new Map<string, Set<Client>>()
@@ -58,6 +60,7 @@ export class ClientTransactions {
 
   constructor(timers: SipTimers, random: Random) {
     this.#timers = timers
+    this.#clients = tableByText(random)
     this.#lingering = new AnsweredClients(timers, random)
   }
 

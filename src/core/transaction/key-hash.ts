@@ -1,3 +1,4 @@
+import { PassingTable } from "../kit/passing-table.ts"
 import type { Random } from "../kit/random.ts"
 
 /** FNV-1a's; what the steps between do makes nothing easier to choose whose beginning is not known. */
@@ -20,4 +21,10 @@ export class KeyHash {
     }
     return hash
   }
+}
+
+/** A table by such texts. */
+export function tableByText<Value extends object>(random: Random): PassingTable<string, Value> {
+  const hash = new KeyHash(random)
+  return new PassingTable((key) => hash.of(key))
 }

@@ -2,6 +2,7 @@ import { type Appointed, Timetable } from "../kit/deadlines.ts"
 import { InvariantError } from "../kit/errors.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { count, log } from "../kit/log.ts"
+import { PassingTable, scattered } from "../kit/passing-table.ts"
 import type { Random } from "../kit/random.ts"
 import { earliest, type Instant } from "../kit/time.ts"
 import { randomToken } from "../kit/token.ts"
@@ -13,6 +14,7 @@ import { type Flow, type Hop, isReliable } from "../sip/transport.ts"
 import type { Via } from "../sip/via.ts"
 import { AnsweredServers, type Lingering } from "./answered-servers.ts"
 import { InviteServer } from "./invite-server.ts"
+import { tableByText } from "./key-hash.ts"
 import type { LayerEffect, ServerKey } from "./layer-interface.ts"
 import { matchKey } from "./matching.ts"
 import { NonInviteServer } from "./non-invite-server.ts"
@@ -61,8 +63,8 @@ const ID = "server "
 export class ServerTransactions {
   readonly #timers: SipTimers
   readonly #random: Random
-  readonly #servers = new Map<ServerKey, Server>()
-  readonly #byMatch = new Map<string, Server>()
+  readonly #servers = new PassingTable<ServerKey, Server>(scattered)
+  readonly #byMatch: PassingTable<string, Server>
   readonly #timetable = new Timetable<Server>()
   readonly #answered: AnsweredServers
   #lastKey = 0
@@ -72,6 +74,7 @@ export class ServerTransactions {
   constructor(timers: SipTimers, random: Random) {
     this.#timers = timers
     this.#random = random
+    this.#byMatch = tableByText(random)
     this.#answered = new AnsweredServers(timers, random)
   }
 

@@ -1,9 +1,11 @@
 import { Timetable } from "../../kit/deadlines.ts"
 import { type Machine, NOTHING } from "../../kit/machine.ts"
+import { PassingTable, scattered } from "../../kit/passing-table.ts"
 import { after, type Instant } from "../../kit/time.ts"
 import { maxForwardsOf } from "../../sip/fields.ts"
 import { isFinal, type SipRequest, type SipResponse } from "../../sip/message.ts"
 import type { Hop } from "../../sip/transport.ts"
+import { tableByText } from "../../transaction/key-hash.ts"
 import type { Origin, ServerKey } from "../../transaction/layer-interface.ts"
 import { loggable } from "../names.ts"
 import { bestRefusal } from "./best.ts"
@@ -35,15 +37,16 @@ const SILENT = { status: 408, cause: "no final answer came in time" }
 export class Forking implements Machine<ForkingInput, ForkingEffect> {
   readonly #settings: ForkingSettings
   readonly #sentBys: ReadonlySet<string>
-  readonly #contexts = new Map<ServerKey, Context>()
+  readonly #contexts = new PassingTable<ServerKey, Context>(scattered)
   /** By the branch of their Via, as long as the client transaction exists. */
-  readonly #branches = new Map<string, Branch>()
+  readonly #branches: PassingTable<string, Branch>
   readonly #locating = new Map<number, Branch>()
   readonly #timersC = new Timetable<Branch>()
 
   constructor(settings: ForkingSettings) {
     this.#settings = settings
     this.#sentBys = new Set(settings.listeners.map(sentBy))
+    this.#branches = tableByText(settings.random)
   }
 
   get deadline(): Instant {
@@ -107,9 +110,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   expire(now: Instant): readonly ForkingEffect[] {
     if (now < this.deadline) return NOTHING
     const out: ForkingEffect[] = []
-    for (let branch = this.#timersC.takeDue(now); branch; branch = this.#timersC.takeDue(now)) {
+    for (let branch = this.#timersC.takeDue(now); branch; branch = this.#timersC.takeDue(now))
       this.#cancel(branch, out)
-    }
     return out
   }
 
@@ -259,9 +261,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
 
   #refused(branch: Branch, work: Work, response: SipResponse, now: Instant, out: ForkingEffect[]): void {
     const { status } = response
-    if (status === 503 && branch.hops.length > 0 && work.stopped === "no") {
+    if (status === 503 && branch.hops.length > 0 && work.stopped === "no")
       return this.#attempt(branch, work, now, out)
-    }
     const { context, target } = branch
     this.#retire(branch)
     out.push({ kind: "branch-failed", server: context.server, target, status })
