@@ -1,5 +1,6 @@
 import { FormatError } from "../kit/errors.ts"
 import { LIMITS } from "../kit/limits.ts"
+import { ownText } from "../kit/own-text.ts"
 import { Remembered } from "../kit/remembered.ts"
 import { isIn, isSpace, TOKEN, trimSpace } from "./characters.ts"
 import { Parameters, scanParameters } from "./parameters.ts"
@@ -23,8 +24,11 @@ const remembered = new Remembered<NameAddress>(4_096)
 export function parseNameAddress(text: string): NameAddress {
   const known = remembered.get(text)
   if (known !== undefined) return known
-  const address = readNameAddress(text)
-  if (text.length <= REMEMBERED_LENGTH && !text.endsWith(";lr>")) remembered.set(text, address)
+  if (text.length > REMEMBERED_LENGTH || text.endsWith(";lr>")) return readNameAddress(text)
+  // What is made of it are parts of it, and it is a part of a message.
+  const own = ownText(text)
+  const address = readNameAddress(own)
+  remembered.set(own, address)
   return address
 }
 

@@ -1,5 +1,6 @@
 import { FormatError } from "../kit/errors.ts"
 import { ipBytes } from "../kit/ip.ts"
+import { ownText } from "../kit/own-text.ts"
 import { Remembered } from "../kit/remembered.ts"
 import {
   ANY_URI,
@@ -53,8 +54,11 @@ const remembered = new Remembered<Uri>(4_096)
 export function parseUri(text: string): Uri {
   const known = remembered.get(text)
   if (known !== undefined) return known
-  const uri = readUri(text)
-  if (text.length <= REMEMBERED_LENGTH && !text.endsWith(";lr")) remembered.set(text, uri)
+  if (text.length > REMEMBERED_LENGTH || text.endsWith(";lr")) return readUri(text)
+  // What is made of it are parts of it, and it is a part of a message.
+  const own = ownText(text)
+  const uri = readUri(own)
+  remembered.set(own, uri)
   return uri
 }
 
