@@ -5,8 +5,23 @@ import { TRANSPORTS } from "./edge-fields.ts"
 
 // What a record says of an AOR, as texts and numbers one behind the other.
 
-/** What a binding says that a registration says as well. */
-export type Implied = Pick<Binding, "transport" | "source" | "expires">
+/** What a binding says that a registration says as well, and how its Contact may begin, by less and by more of that. */
+export type Implied = Pick<Binding, "transport" | "source" | "expires"> & {
+  readonly leads: readonly string[]
+}
+
+/** A Contact that nothing is known of. */
+const NO_LEADS = [""]
+/** Numbers of leads: the user's name as that of his AOR, and that followed by where the phone came from. */
+export const LEAD = { user: 1, source: 2 } as const
+
+/** How a Contact may begin. Most phones that are behind no NAT have nothing else to say in it. */
+export const leadsOf = (aor: string, source: string): readonly string[] => {
+  const at = aor.indexOf("@")
+  if (at < 0) return NO_LEADS
+  const user = `sip:${aor.slice(0, at)}@`
+  return ["", user, `${user}${source}`]
+}
 
 /** By the number of the binding in an entry: what need not stand in it. */
 export type ImpliedOf = (edge: string, binding: number) => Implied | undefined
@@ -77,11 +92,14 @@ export function readEntries(
   })
 }
 
-/** Contact, parameters and q come first: see `readContact`. */
+/** Contact, parameters and q come first, of the Contact what its lead does not say: see `readContact`. */
 function writeBinding(packer: Packer, binding: Binding, implied: Implied | undefined): void {
   const { contact, parameters, q, path, callId, cseq, instance, regId, transport, source, flow } = binding
   const { expires, version } = binding
-  packer.text(contact)
+  const leads = implied?.leads ?? NO_LEADS
+  const lead = leads.findLastIndex((each) => contact.startsWith(each))
+  packer.byte(lead)
+  packer.text(contact.slice(leads[lead]!.length))
   packer.text(parameters)
   let has = 0
   if (instance !== undefined) has |= HAS.instance
@@ -109,7 +127,8 @@ function writeBinding(packer: Packer, binding: Binding, implied: Implied | undef
 }
 
 function readBinding(unpacker: Unpacker, implied: Implied | undefined): Binding {
-  const contact = unpacker.text()
+  const lead = (implied?.leads ?? NO_LEADS)[unpacker.byte()]!
+  const contact = lead + unpacker.text()
   const parameters = unpacker.text()
   const has = unpacker.byte()
   return {
@@ -129,8 +148,9 @@ function readBinding(unpacker: Unpacker, implied: Implied | undefined): Binding 
   }
 }
 
-/** The Contact of a binding and its parameters, by where their bytes are; and its q. */
+/** The number of its lead, the rest of the Contact of a binding and its parameters, by where their bytes are; and its q. */
 export function readContact(unpacker: Unpacker) {
+  const lead = unpacker.byte()
   const length = unpacker.count()
   const start = unpacker.at
   unpacker.at += length
@@ -139,5 +159,5 @@ export function readContact(unpacker: Unpacker) {
   unpacker.at += parametersLength
   const parametersEnd = unpacker.at
   const q = unpacker.byte() & HAS.q ? unpacker.count() : USUAL_Q
-  return { start, end: start + length, parametersStart, parametersEnd, q }
+  return { lead, start, end: start + length, parametersStart, parametersEnd, q }
 }

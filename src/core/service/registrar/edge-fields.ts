@@ -1,6 +1,6 @@
 import { fromHex, toHex } from "../../kit/hex.ts"
 import { readTime, TIME_BYTES, writeTime } from "../../kit/row-times.ts"
-import { type Duration, type Instant, NEVER } from "../../kit/time.ts"
+import { after, type Duration, type Instant, NEVER } from "../../kit/time.ts"
 import type { Transport } from "../../sip/transport.ts"
 import type { Held, KnownRefresh } from "./edge-record.ts"
 
@@ -8,23 +8,22 @@ import type { Held, KnownRefresh } from "./edge-record.ts"
 
 /** Places in a registration. From `shapeA` on only where it has a shape. */
 export const HELD = {
-  expires: 0,
-  refreshedAt: 6,
+  refreshedAt: 0,
   /** When the binding's record forgets it. */
-  promised: 12,
-  granted: 18,
-  cseq: 22,
-  seenCseq: 26,
-  flags: 30,
-  near: 32,
-  port: 34,
-  binding: 36,
-  shapeA: 37,
-  shapeB: 41,
-  credentials: 45,
-  branch: 49,
-  proof: 53,
-  ha2: 57,
+  promised: 6,
+  granted: 12,
+  cseq: 16,
+  seenCseq: 20,
+  flags: 24,
+  near: 26,
+  port: 28,
+  binding: 30,
+  shapeA: 31,
+  shapeB: 35,
+  credentials: 39,
+  branch: 43,
+  proof: 47,
+  ha2: 51,
 } as const
 const SHAPELESS_BYTES = HELD.shapeA
 const SHAPED_BYTES = HELD.ha2 + 1
@@ -49,6 +48,8 @@ export const FLAG = {
   shape: 128,
   keepOpenAt: 256,
   connection: 512,
+  /** It ends at another time than its latest REGISTER was granted. */
+  ends: 1_024,
 } as const
 const TRANSPORT_SHIFT = 12
 
@@ -79,13 +80,15 @@ export class EdgeFields {
   readonly #ha2s: string[] = []
 
   /** How many bytes one takes. */
-  sizeFor({ keepOpenAt, known }: HeldNumbers, { connection, isAlone }: HeldPlaces): number {
+  sizeFor(held: HeldNumbers, { connection, isAlone }: HeldPlaces): number {
+    const { keepOpenAt, known } = held
     const hasShape = known !== undefined || isAlone
     const isLong = known !== undefined && this.#numberOf(known.shape.ha2) === HA2_BEHIND
     return sizeOf(
       (hasShape ? FLAG.shape : 0) |
         (keepOpenAt !== NEVER ? FLAG.keepOpenAt : 0) |
-        (connection !== undefined ? FLAG.connection : 0),
+        (connection !== undefined ? FLAG.connection : 0) |
+        (isAsGranted(held) ? 0 : FLAG.ends),
       isLong,
     )
   }
@@ -99,7 +102,6 @@ export class EdgeFields {
   write(view: DataView, place: number, held: HeldNumbers, places: HeldPlaces): void {
     const { expires, refreshed, cseq, seenCseq, keepOpenAt, isUnchecked, known } = held
     const { transport, connection, near, port, binding, promised, hasPath, isSole, isAlone } = places
-    writeTime(view, place + HELD.expires, expires)
     writeTime(view, place + HELD.refreshedAt, refreshed.at)
     writeTime(view, place + HELD.promised, promised)
     view.setUint32(place + HELD.granted, refreshed.granted)
@@ -117,9 +119,20 @@ export class EdgeFields {
     if (known !== undefined) flags |= this.#writeKnown(view, place, known)
     if (keepOpenAt !== NEVER) flags |= FLAG.keepOpenAt
     if (connection !== undefined) flags |= FLAG.connection
+    if (!isAsGranted(held)) flags |= FLAG.ends
     view.setUint16(place + HELD.flags, flags)
     if (flags & FLAG.keepOpenAt) writeTime(view, keepOpenPlace(view, place, flags), keepOpenAt)
     if (connection !== undefined) view.setFloat64(connectionPlace(view, place, flags), connection)
+    if (flags & FLAG.ends) writeTime(view, endsPlace(view, place, flags), expires)
+  }
+
+  /** It was refreshed at that time: what it was granted begins anew. */
+  refresh(view: DataView, place: number, now: Instant): Instant {
+    const expires = after(now, view.getUint32(place + HELD.granted) as Duration)
+    const flags = view.getUint16(place + HELD.flags)
+    writeTime(view, place + HELD.refreshedAt, now)
+    if (flags & FLAG.ends) writeTime(view, endsPlace(view, place, flags), expires)
+    return expires
   }
 
   #writeKnown(view: DataView, place: number, { shape, outbound, answered }: KnownRefresh): number {
@@ -139,14 +152,15 @@ export class EdgeFields {
 
   read(view: DataView, place: number): HeldNumbers {
     const flags = view.getUint16(place + HELD.flags)
+    const at = readTime(view, place + HELD.refreshedAt)
+    const granted = view.getUint32(place + HELD.granted) as Duration
     return {
-      expires: readTime(view, place + HELD.expires),
+      expires: flags & FLAG.ends ? readTime(view, endsPlace(view, place, flags)) : after(at, granted),
       cseq: view.getUint32(place + HELD.cseq),
       seenCseq: view.getUint32(place + HELD.seenCseq),
       keepOpenAt: flags & FLAG.keepOpenAt ? readTime(view, keepOpenPlace(view, place, flags)) : NEVER,
       refreshed: {
-        at: readTime(view, place + HELD.refreshedAt),
-        granted: view.getUint32(place + HELD.granted) as Duration,
+        ...{ at, granted },
         keptOpen: (flags & FLAG.keptOpen) !== 0,
       },
       isUnchecked: (flags & FLAG.unchecked) !== 0,
@@ -194,7 +208,7 @@ export function connectionAt(view: DataView, place: number): number | undefined 
   return view.getFloat64(connectionPlace(view, place, flags))
 }
 
-// Behind the fixed places: HA2 where it has no number, when the flow is to be kept open, the connection.
+// Behind the fixed places: HA2 where it has no number, when the flow is to be kept open, the connection, when it ends.
 
 const hasLongHa2 = (view: DataView, place: number, flags: number): boolean =>
   (flags & FLAG.shape) !== 0 && view.getUint8(place + HELD.ha2) === HA2_BEHIND
@@ -210,7 +224,15 @@ const keepOpenPlace = (view: DataView, place: number, flags: number): number =>
 const connectionPlace = (view: DataView, place: number, flags: number): number =>
   keepOpenPlace(view, place, flags) + (flags & FLAG.keepOpenAt ? TIME_BYTES : 0)
 
+const endsPlace = (view: DataView, place: number, flags: number): number =>
+  connectionPlace(view, place, flags) + (flags & FLAG.connection ? CONNECTION_BYTES : 0)
+
+/** To the millisecond. */
+const isAsGranted = ({ expires, refreshed: { at, granted } }: HeldNumbers): boolean =>
+  Math.floor(expires) === Math.floor(at) + granted
+
 const sizeOf = (flags: number, hasLong: boolean): number =>
   shapeBytes(flags, hasLong) +
   (flags & FLAG.keepOpenAt ? TIME_BYTES : 0) +
-  (flags & FLAG.connection ? CONNECTION_BYTES : 0)
+  (flags & FLAG.connection ? CONNECTION_BYTES : 0) +
+  (flags & FLAG.ends ? TIME_BYTES : 0)

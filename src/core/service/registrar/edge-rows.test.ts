@@ -2,13 +2,15 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
 import { formatAddress } from "../../kit/address.ts"
+import { toLatin1 } from "../../kit/bytes.ts"
 import { toHex } from "../../kit/hex.ts"
 import { LATEST } from "../../kit/row-times.ts"
-import { type Duration, type Instant, NEVER } from "../../kit/time.ts"
+import { after, type Duration, type Instant, NEVER } from "../../kit/time.ts"
 import type { Binding, EdgeBindings } from "../stores.ts"
 import { identityOf } from "./bindings.ts"
 import type { EdgeRecord, Held } from "./edge-record.ts"
 import { EdgeRows } from "./edge-rows.ts"
+import { Known } from "./known.ts"
 
 const SELF = "11".repeat(16)
 const OTHER = "22".repeat(16)
@@ -70,6 +72,7 @@ const more = fc.record({
   refreshed: fc.record({ at: instant, granted: duration, keptOpen: fc.boolean() }),
   isUnchecked: fc.boolean(),
   isUsual: fc.boolean(),
+  contact: fc.constantFrom("", "alice", "böb", "carol"),
   known: fc.option(known, { nil: undefined }),
 })
 
@@ -89,11 +92,15 @@ const record: fc.Arbitrary<EdgeRecord> = fc
       const registration = registrations[index]
       if (registration === undefined || !registration.isUsual) return each
       const { transport, remote } = registration.flow
-      return { ...each, transport, source: formatAddress(remote) }
+      const source = formatAddress(remote)
+      const contact = registration.contact === "" ? each.contact : `sip:${registration.contact}@${source};ob`
+      return { ...each, transport, source, contact }
     })
     const held = bindings.slice(0, registrations.length).map((binding, index): Held => {
-      const { isUsual: _, ...numbers } = registrations[index]!
-      return { aor, identity: identityOf(binding), binding, ...numbers }
+      const { isUsual, contact: _, expires, ...numbers } = registrations[index]!
+      const { at, granted } = numbers.refreshed
+      const ends = isUsual ? after(at, granted) : expires
+      return { aor, identity: identityOf(binding), binding, expires: ends, ...numbers }
     })
     const entries = others === undefined ? [{ ...own, bindings }] : [others, { ...own, bindings }]
     const soleVersion = isSole ? own.bindings[0]!.version : 0
@@ -118,6 +125,40 @@ test("what rests as bytes is read as it was, and known by its AOR and its flow",
       assert.ok(!rows.isFrom(row, { ...flow, connection: 2 ** 41 }))
       assert.ok(!rows.isFrom(row, { ...flow, remote: { ...flow.remote, host: "192.0.2.2" } }))
       assert.ok(!rows.isFrom(row, { ...flow, local: { ...flow.local, host: "192.0.2.8" } }))
+    }),
+  )
+})
+
+test("the Contact of a registration is written as it came, whatever of it stands in its AOR and in its source", () => {
+  const rows = new EdgeRows(SELF)
+  const contact = fc.constantFrom(
+    ...[
+      "sip:alice@192.0.2.1:5062",
+      "sip:alice@[2001:db8::7]:5062;ob",
+      "sip:alice@192.0.2.7",
+      "sip:bob@192.0.2.1:5062",
+    ],
+  )
+  fc.assert(
+    fc.property(record, contact, fc.constantFrom("192.0.2.1", "2001:db8::7"), (made, contact, host) => {
+      const [{ binding, flow, ...rest }] = made.held as [Held]
+      const its = { ...binding, contact, parameters: ";x=1", q: 500, version: 7 }
+      const from = { ...flow, remote: { host, port: 5062 } }
+      const held: Held = { ...rest, identity: identityOf(its), binding: its, flow: from }
+      const own = { edge: SELF, clearedBefore: 0, bindings: [its], tombstones: [] }
+      const row = rows.add({
+        ...made,
+        aor: "alice@example.org",
+        entries: [own],
+        soleVersion: 7,
+        held: [held],
+      })
+      let written = ""
+      new Known(rows, row).writeContact({
+        text: (text) => (written += text),
+        bytes: (memory, start, end) => (written += toLatin1(memory.subarray(start, end))),
+      })
+      assert.equal(written, `<${contact}>;x=1;q=0.5`)
     }),
   )
 })

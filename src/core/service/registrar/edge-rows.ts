@@ -8,7 +8,7 @@ import type { Instant } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
 import type { Binding, EdgeBindings } from "../stores.ts"
 import { identityOf } from "./bindings.ts"
-import { type Implied, readContact, readEntries, times, writeEntries } from "./edge-bindings.ts"
+import { type Implied, leadsOf, readContact, readEntries, times, writeEntries } from "./edge-bindings.ts"
 import { connectionAt, EdgeFields, HELD, type HeldPlaces, transportAt } from "./edge-fields.ts"
 import type { EdgeRecord, Held } from "./edge-record.ts"
 
@@ -47,6 +47,9 @@ export class EdgeRows {
   /** Where the AOR of a row is in `rows.memory`: see `seekAor`. */
   aorStart = 0
   aorEnd = 0
+  /** Where the host of its first registration is: see `seekHost`. */
+  hostStart = 0
+  hostEnd = 0
 
   constructor(self: string) {
     this.#self = self
@@ -134,6 +137,17 @@ export class EdgeRows {
     return readContact(this.#unpacker)
   }
 
+  /** Where the host stands that the first registration came from: see `seekAor`. */
+  seekHost(row: number): void {
+    this.rows.seek(row)
+    this.#toTexts()
+    const unpacker = this.#unpacker
+    unpacker.skip()
+    const length = unpacker.count()
+    this.hostStart = unpacker.at
+    this.hostEnd = unpacker.at + length
+  }
+
   read(row: number): EdgeRecord {
     this.rows.seek(row)
     const { view, memory, at } = this.rows
@@ -146,7 +160,7 @@ export class EdgeRows {
     for (const [index, place] of places.entries())
       implied.set(
         view.getUint8(place + HELD.binding),
-        impliedBy(flows[index]!, readTime(view, place + HELD.promised)),
+        impliedBy(aor, flows[index]!, readTime(view, place + HELD.promised)),
       )
     const entries = readEntries(unpacker, this.#edges, (edge, binding) =>
       edge === this.#self ? implied.get(binding) : undefined,
@@ -178,7 +192,7 @@ export class EdgeRows {
     packer.text(aor)
     for (const { flow } of held) packer.text(flow.remote.host)
     const implied = new Map(
-      places.map(({ binding, promised }, index) => [binding, impliedBy(held[index]!.flow, promised)]),
+      places.map(({ binding, promised }, index) => [binding, impliedBy(aor, held[index]!.flow, promised)]),
     )
     const contact = writeEntries(
       packer,
@@ -258,10 +272,10 @@ export class EdgeRows {
   }
 }
 
-const impliedBy = ({ transport, remote }: Flow, expires: number): Implied => ({
-  ...{ transport, expires },
-  source: formatAddress(remote),
-})
+function impliedBy(aor: string, { transport, remote }: Flow, expires: number): Implied {
+  const source = formatAddress(remote)
+  return { transport, expires, source, leads: leadsOf(aor, source) }
+}
 
 function startsWith(memory: Uint8Array, start: number, text: string): boolean {
   for (let at = 0; at < text.length; at++) if (memory[start + at] !== text.charCodeAt(at)) return false

@@ -1,7 +1,6 @@
 import { isAscii } from "../../kit/packed.ts"
 import { RowDeadlines } from "../../kit/row-deadlines.ts"
 import { hashOfText, mixed, RowIndex } from "../../kit/row-index.ts"
-import { writeTime } from "../../kit/row-times.ts"
 import { Spread } from "../../kit/spread.ts"
 import { after, before, type Duration, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
@@ -159,11 +158,9 @@ export class EdgeTable {
     const place = rows.first(row)
     const { view } = rows.rows
     const flags = view.getUint16(place + HELD.flags)
-    const expires = after(now, view.getUint32(place + HELD.granted) as Duration)
+    const expires = rows.fields.refresh(view, place, now)
     view.setUint32(place + HELD.cseq, cseq)
     view.setUint32(place + HELD.seenCseq, cseq)
-    writeTime(view, place + HELD.expires, expires)
-    writeTime(view, place + HELD.refreshedAt, now)
     view.setUint16(place + HELD.flags, (flags & ~FLAG.answered) | FLAG.unchecked)
     this.#bringForward(row, expires)
     if ((flags & FLAG.unchecked) === 0) this.#checkLater(row, noLongerAgo(rows.checkedAt(row), now))

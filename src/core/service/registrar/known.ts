@@ -4,9 +4,13 @@ import type { Duration, Instant } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
 import type { Subscribers } from "../authentication/subscribers.ts"
 import type { FoundSubscriber } from "../questions.ts"
+import { LEAD } from "./edge-bindings.ts"
 import { FLAG, HELD } from "./edge-fields.ts"
 import { type Answered, credentialsSum } from "./edge-record.ts"
 import type { EdgeRows } from "./edge-rows.ts"
+
+const AT = 0x40
+const COLON = 0x3a
 
 /** What writes the answer. */
 export interface ContactWriter {
@@ -133,13 +137,40 @@ export class Known {
 
   /** `<URI>` and the parameters of its Contact. */
   writeContact(writer: ContactWriter): void {
-    const { start, end, parametersStart, parametersEnd, q } = this.#rows.contact(this.row)
+    const { lead, start, end, parametersStart, parametersEnd, q } = this.#rows.contact(this.row)
     const { memory } = this.#rows.rows
     writer.text("<")
+    if (lead >= LEAD.user) this.#writeUser(writer)
+    if (lead >= LEAD.source) this.#writeSource(writer)
     writer.bytes(memory, start, end)
     writer.text(">")
     writer.bytes(memory, parametersStart, parametersEnd)
     if (q !== 1_000) writer.text(`;q=${q / 1_000}`)
+  }
+
+  #writeUser(writer: ContactWriter): void {
+    const rows = this.#rows
+    rows.seekAor(this.row)
+    const { memory } = rows.rows
+    let end = rows.aorStart
+    while (memory[end] !== AT) end++
+    writer.text("sip:")
+    writer.bytes(memory, rows.aorStart, end + 1)
+  }
+
+  /** As `formatAddress` does. */
+  #writeSource(writer: ContactWriter): void {
+    const rows = this.#rows
+    rows.seekHost(this.row)
+    const { hostStart, hostEnd } = rows
+    const { memory, view } = rows.rows
+    let colon = hostStart
+    while (colon < hostEnd && memory[colon] !== COLON) colon++
+    const isBracketed = colon < hostEnd
+    if (isBracketed) writer.text("[")
+    writer.bytes(memory, hostStart, hostEnd)
+    writer.text(isBracketed ? "]:" : ":")
+    writer.text(String(view.getUint16(this.#place() + HELD.port)))
   }
 
   #place(): number {
