@@ -1,4 +1,4 @@
-import { Deadlines } from "../kit/deadlines.ts"
+import { type Appointed, Timetable } from "../kit/deadlines.ts"
 import type { Instant } from "../kit/time.ts"
 
 /** Something to be done at its time. */
@@ -6,33 +6,39 @@ export interface Appointment {
   readonly run: () => void
 }
 
+interface Entry extends Appointment {
+  /** Where it stands, until it is due. */
+  appointed: Appointed<Entry> | undefined
+  isCancelled: boolean
+}
+
 /** The one deadline of a machine that waits for many things, each of which knows what to do then. */
 export class Schedule {
-  readonly #deadlines = new Deadlines<Appointment>()
-  #due = new Set<Appointment>()
+  readonly #timetable = new Timetable<Entry>()
 
   get next(): Instant {
-    return this.#deadlines.next
+    return this.#timetable.next
   }
 
   at(when: Instant, run: () => void): Appointment {
-    const appointment = { run }
-    this.#deadlines.set(appointment, when)
-    return appointment
+    const entry: Entry = { run, appointed: undefined, isCancelled: false }
+    entry.appointed = this.#timetable.set(entry, when, undefined)
+    return entry
   }
 
+  /** `appointment`: what `at` gave. */
   cancel(appointment: Appointment | undefined): void {
     if (appointment === undefined) return
-    this.#deadlines.delete(appointment)
-    this.#due.delete(appointment)
+    const entry = appointment as Entry
+    entry.isCancelled = true
+    this.#timetable.drop(entry.appointed)
   }
 
   /** Runs what is due; what that plans for `now` or earlier waits for the next call, so that this one ends. */
   runDue(now: Instant): void {
-    const due = new Set<Appointment>()
-    for (let each = this.#deadlines.takeDue(now); each; each = this.#deadlines.takeDue(now)) due.add(each)
-    this.#due = due
-    for (const each of due) each.run()
-    this.#due = new Set()
+    if (this.#timetable.next > now) return
+    const due: Entry[] = []
+    for (let each = this.#timetable.takeDue(now); each; each = this.#timetable.takeDue(now)) due.push(each)
+    for (const each of due) if (!each.isCancelled) each.run()
   }
 }
