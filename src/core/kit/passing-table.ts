@@ -1,6 +1,7 @@
 const FIRST_ROOM = 16
-/** A table with fewer entries than that part of its room is made smaller. */
+/** A table with fewer entries than that part of its room is made smaller, when so many times its room have been taken out of it: how many there are goes up and down. */
 const SPARSE = 8
+const PATIENCE = 4
 
 /**
  * A map of what comes and goes by the thousand a second.
@@ -18,6 +19,8 @@ export class PassingTable<Key extends string | number, Value extends object> {
   /** Undefined where the place is free. Entries stand at the first free place behind that of their hash. */
   #values = emptyRoom<Value>(FIRST_ROOM)
   #size = 0
+  /** Taken out since it was made as large as it is. */
+  #taken = 0
 
   /** `hashOf`: 32 bits, of which the lower ones differ; for numbers in a row `scattered`. */
   constructor(hashOf: (key: Key) => number) {
@@ -55,8 +58,11 @@ export class PassingTable<Key extends string | number, Value extends object> {
     const place = this.#placeOf(key, this.#hashOf(key))
     if (this.#values[place] === undefined) return false
     this.#close(place)
+    this.#size--
+    this.#taken++
     const room = this.#mask + 1
-    if (--this.#size * SPARSE < room && room > FIRST_ROOM) this.#resize(room / 2)
+    if (room > FIRST_ROOM && this.#size * SPARSE < room && this.#taken > PATIENCE * room)
+      this.#resize(room / 2)
     return true
   }
 
@@ -88,6 +94,7 @@ export class PassingTable<Key extends string | number, Value extends object> {
   #resize(room: number): void {
     const [hashes, keys, values] = [this.#hashes, this.#keys, this.#values]
     this.#mask = room - 1
+    this.#taken = 0
     this.#hashes = new Int32Array(room)
     this.#keys = emptyRoom(room)
     this.#values = emptyRoom(room)

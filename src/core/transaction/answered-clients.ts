@@ -1,8 +1,7 @@
-import type { Random } from "../kit/random.ts"
 import { earliest, type Instant } from "../kit/time.ts"
 import type { SipResponse } from "../sip/message.ts"
 import type { Flow, Hop } from "../sip/transport.ts"
-import { KeyHash } from "./key-hash.ts"
+import type { KeyHash } from "./key-hash.ts"
 import type { LayerEffect, Origin } from "./layer-interface.ts"
 import { Remains } from "./remains.ts"
 import type { SipTimers } from "./timers.ts"
@@ -27,8 +26,8 @@ export class AnsweredClients {
   readonly #refused: Remains
   readonly #completed: Remains
 
-  constructor({ m, d, k }: SipTimers, random: Random) {
-    this.#hash = new KeyHash(random)
+  constructor({ m, d, k }: SipTimers, hash: KeyHash) {
+    this.#hash = hash
     this.#accepted = new Remains(m)
     this.#refused = new Remains(d)
     this.#completed = new Remains(k)

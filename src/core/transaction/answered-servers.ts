@@ -1,9 +1,8 @@
 import { type CountEffect, type LogEffect, log } from "../kit/log.ts"
-import type { Random } from "../kit/random.ts"
 import { earliest, type Instant } from "../kit/time.ts"
 import type { SipRequest } from "../sip/message.ts"
 import type { Flow } from "../sip/transport.ts"
-import { KeyHash } from "./key-hash.ts"
+import type { KeyHash } from "./key-hash.ts"
 import type { LayerEffect } from "./layer-interface.ts"
 import { Remains } from "./remains.ts"
 import type { SipTimers } from "./timers.ts"
@@ -32,8 +31,8 @@ export class AnsweredServers {
   readonly #hash: KeyHash
   readonly #remains: Readonly<Record<Lingering, Remains>>
 
-  constructor({ l, i, j }: SipTimers, random: Random) {
-    this.#hash = new KeyHash(random)
+  constructor({ l, i, j }: SipTimers, hash: KeyHash) {
+    this.#hash = hash
     this.#remains = { accepted: new Remains(l), confirmed: new Remains(i), completed: new Remains(j) }
   }
 

@@ -1,7 +1,7 @@
 import { formatAddress } from "../kit/address.ts"
 import { type Appointed, Timetable } from "../kit/deadlines.ts"
 import { count } from "../kit/log.ts"
-import type { PassingTable } from "../kit/passing-table.ts"
+import { PassingTable } from "../kit/passing-table.ts"
 import type { Random } from "../kit/random.ts"
 import { earliest, type Instant } from "../kit/time.ts"
 import { cseqOf, topVia } from "../sip/fields.ts"
@@ -13,7 +13,7 @@ import { AnsweredClients } from "./answered-clients.ts"
 import type { ClientEffect } from "./client.ts"
 import { makeAck, makeCancel } from "./client-messages.ts"
 import { InviteClient } from "./invite-client.ts"
-import { tableByText } from "./key-hash.ts"
+import { KeyHash } from "./key-hash.ts"
 import type { LayerEffect, LayerInput, Origin } from "./layer-interface.ts"
 import { NonInviteClient } from "./non-invite-client.ts"
 import type { Awaiting, Repeated } from "./onward.ts"
@@ -36,13 +36,15 @@ interface Client {
   cancel: "no" | "wanted" | "sent"
   /** Why its way is broken. */
   trouble: string | undefined
+  /** What its user gave it. */
+  readonly user: object | undefined
   readonly origin: Origin | undefined
   timer: Appointed<Client> | undefined
 }
 
 type Outgoing = Pick<
   Extract<LayerInput, { kind: "start" }>,
-  "request" | "hop" | "bytes" | "repeated" | "origin"
+  "request" | "hop" | "bytes" | "repeated" | "user" | "origin"
 >
 
 const ID = "client "
@@ -60,8 +62,9 @@ export class ClientTransactions {
 
   constructor(timers: SipTimers, random: Random) {
     this.#timers = timers
-    this.#clients = tableByText(random)
-    this.#lingering = new AnsweredClients(timers, random)
+    const hash = new KeyHash(random)
+    this.#clients = new PassingTable((key) => hash.of(key))
+    this.#lingering = new AnsweredClients(timers, hash)
   }
 
   get deadline(): Instant {
@@ -160,6 +163,7 @@ export class ClientTransactions {
       progress: "calling",
       cancel: "no",
       trouble: undefined,
+      user: what.user,
       origin: what.origin,
       timer: undefined,
     }
@@ -191,7 +195,7 @@ export class ClientTransactions {
   }
 
   #apply(client: Client, effects: readonly ClientEffect[], out: LayerEffect[]): void {
-    const { branch, hop } = client
+    const { branch, hop, user } = client
     for (const effect of effects) {
       switch (effect.kind) {
         case "acknowledge":
@@ -203,7 +207,8 @@ export class ClientTransactions {
           break
         case "pass":
           if (isFinal(effect.response)) this.#answered(client, effect.response.status)
-          if (client.method !== "CANCEL") out.push({ kind: "response", branch, response: effect.response })
+          if (client.method !== "CANCEL")
+            out.push({ kind: "response", branch, response: effect.response, user })
           break
         case "finished": {
           const heard = client.progress !== "calling"
@@ -211,8 +216,8 @@ export class ClientTransactions {
           const reason = client.trouble === undefined ? {} : { reason: client.trouble }
           this.#remove(client, hop)
           if (client.method === "CANCEL") break
-          if (cause !== "answered") out.push({ kind: "failed", branch, cause, heard, ...reason })
-          out.push({ kind: "client-ended", branch })
+          if (cause !== "answered") out.push({ kind: "failed", branch, cause, heard, ...reason, user })
+          out.push({ kind: "client-ended", branch, user })
         }
       }
     }
@@ -236,7 +241,8 @@ export class ClientTransactions {
   #linger(client: Client, state: "accepted" | "completed", now: Instant, out: LayerEffect[]): void {
     this.#remove(client, client.hop)
     this.#lingering.add(state, client, now)
-    if (client.method !== "CANCEL") out.push({ kind: "client-ended", branch: client.branch })
+    const { method, branch, user } = client
+    if (method !== "CANCEL") out.push({ kind: "client-ended", branch, user })
   }
 
   #remove(client: Client, hop: Hop): void {

@@ -21,7 +21,8 @@ export type LayerInput =
   | { readonly kind: "node-lost"; readonly node: string }
   /**
    * Starts a client transaction. `branch` is that of the request's top Via and names the transaction. `bytes`: the request as it
-   * goes out, where that is known, and where its fields stand in them. `origin` comes back with every 2xx but the first.
+   * goes out, where that is known, and where its fields stand in them. `user` comes back with all that becomes of it, `origin` with every 2xx
+   * but the first.
    */
   | {
       readonly kind: "start"
@@ -30,6 +31,7 @@ export type LayerInput =
       readonly hop: Hop
       readonly bytes?: Uint8Array
       readonly repeated?: Repeated | undefined
+      readonly user?: object
       readonly origin?: Origin
     }
   /** Cancels an INVITE client transaction: at once, or as soon as a provisional response allows. RFC 3261 §9.1. */
@@ -64,6 +66,7 @@ export type LayerEffect =
       readonly kind: "response"
       readonly branch: string
       readonly response: SipResponse
+      readonly user?: object | undefined
       readonly origin?: Origin
     }
   /** No final response will come: Timer B, F or a cancelled INVITE never answered, or the way is broken. */
@@ -75,9 +78,10 @@ export type LayerEffect =
       readonly heard: boolean
       /** Why the way is broken, where somebody said so. */
       readonly reason?: string
+      readonly user?: object | undefined
     }
   /** The client transaction has gone, or only waits for repetitions. Nothing more comes of it but more 2xx to an INVITE. */
-  | { readonly kind: "client-ended"; readonly branch: string }
+  | { readonly kind: "client-ended"; readonly branch: string; readonly user?: object | undefined }
   /** The server transaction has gone, or only waits for repetitions: it takes no response any more. A 2xx to an INVITE that no ACK answers is sent again by its user, as it went out (RFC 3261 §13.3.1.4). */
   | { readonly kind: "server-ended"; readonly server: ServerKey }
   | LogEffect

@@ -272,8 +272,8 @@ describe("TransactionLayer, as client", () => {
     bench.tell(answer(200, "CANCEL"))
     const ends = bench.advance(32_000).filter(({ kind }) => kind !== "send")
     assert.deepEqual(ends, [
-      { kind: "failed", branch: "z9hG4bKours", cause: "timeout", heard: true },
-      { kind: "client-ended", branch: "z9hG4bKours" },
+      { kind: "failed", branch: "z9hG4bKours", cause: "timeout", heard: true, user: undefined },
+      { kind: "client-ended", branch: "z9hG4bKours", user: undefined },
     ])
     assert.equal(bench.layer.pendingTransactions, 0)
   })
@@ -320,7 +320,7 @@ test("what went to a node that lives no more fails at once, unless something cam
   const start = (branch: string, node: string, method = "BYE") => {
     const via = `SIP/2.0/TLS 192.0.2.1:6084;branch=${branch}`
     const asked = request({ method, via, callId: branch })
-    layer.handle({ kind: "start", branch, request: asked, hop: toNode(node) }, at(0))
+    layer.handle({ kind: "start", branch, request: asked, hop: toNode(node), user: { of: branch } }, at(0))
     return asked
   }
   start("z9hG4bKunheard", "dead")
@@ -339,6 +339,7 @@ test("what went to a node that lives no more fails at once, unless something cam
       cause: "transport-failed",
       heard: false,
       reason: "the node lives no more",
+      user: { of: "z9hG4bKunheard" },
     },
   ])
 })

@@ -14,7 +14,7 @@ import { type Flow, type Hop, isReliable } from "../sip/transport.ts"
 import type { Via } from "../sip/via.ts"
 import { AnsweredServers, type Lingering } from "./answered-servers.ts"
 import { InviteServer } from "./invite-server.ts"
-import { tableByText } from "./key-hash.ts"
+import { KeyHash } from "./key-hash.ts"
 import type { LayerEffect, ServerKey } from "./layer-interface.ts"
 import { matchKey } from "./matching.ts"
 import { NonInviteServer } from "./non-invite-server.ts"
@@ -74,8 +74,9 @@ export class ServerTransactions {
   constructor(timers: SipTimers, random: Random) {
     this.#timers = timers
     this.#random = random
-    this.#byMatch = tableByText(random)
-    this.#answered = new AnsweredServers(timers, random)
+    const hash = new KeyHash(random)
+    this.#byMatch = new PassingTable((key) => hash.of(key))
+    this.#answered = new AnsweredServers(timers, hash)
   }
 
   get deadline(): Instant {

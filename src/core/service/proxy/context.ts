@@ -36,7 +36,8 @@ export interface Work {
   readonly request: SipRequest
   /** Targets not yet tried, the most preferred first. */
   queue: readonly Target[]
-  readonly active: Set<Branch>
+  /** Few, nearly always one. */
+  readonly active: Branch[]
   readonly refusals: Refusal[]
   /** No new branches: the caller hung up, or somebody declined for all (6xx). */
   stopped: "no" | "cancelled" | "declined"
@@ -101,7 +102,7 @@ export function contextOf(
     outsideDialog: tagOf(toOf(request)) === undefined,
     breadth: breadthOf(request, LIMITS.sip.breadth),
     loopMark: mark,
-    work: { request, queue: [], active: new Set(), refusals: [], stopped: "no", starting: false },
+    work: { request, queue: [], active: [], refusals: [], stopped: "no", starting: false },
     clients: 0,
     serverEnded: false,
   }
@@ -114,7 +115,7 @@ export function branchOnwards(
   { flow, target, hop, mark }: Onwards,
   { key, id }: { readonly key: number; readonly id: string },
 ): Branch {
-  const work: Work = { request, queue: [], active: new Set(), refusals: [], stopped: "no", starting: false }
+  const work: Work = { request, queue: [], active: [], refusals: [], stopped: "no", starting: false }
   const context: Context = {
     server,
     backwards: flow,
@@ -138,17 +139,18 @@ export function branchOnwards(
     failure: NOT_TRIED,
     timerC: undefined,
   }
-  work.active.add(branch)
+  work.active.push(branch)
   return branch
 }
 
 /** What the transaction layer does for it. `bytes`: the request as it goes out. */
 export function sendOnwards(
-  origin: Context,
+  user: Branch,
   { target, hop, trying, repeated }: Onwards,
   { branch, request, bytes }: { branch: string; request: SipRequest; bytes: Uint8Array },
 ): readonly ForkingEffect[] {
-  const start = { kind: "start", branch, request, hop, bytes, repeated, origin } as const
+  const origin = user.context
+  const start = { kind: "start", branch, request, hop, bytes, repeated, user, origin } as const
   if (trying === undefined) return [{ kind: "transact", input: start }]
   // As it is sent, should it be cancelled or refused.
   const sent = new DeferredRequest(request.method, target.requestUri, bytes, (headers) => headers)
@@ -186,7 +188,7 @@ export function enqueue(work: Work, targets: readonly Target[]): void {
  * as far as the breadth allows, and none of the next before those are through.
  */
 export function takeStartable(context: Context, work: Work): readonly { target: Target; breadth: number }[] {
-  const preference = work.active.values().next().value?.target.q ?? work.queue[0]?.q
+  const preference = work.active[0]?.target.q ?? work.queue[0]?.q
   const equals = work.queue.findIndex(({ q }) => q !== preference)
   const waiting = equals < 0 ? work.queue.length : equals
   let free = context.breadth

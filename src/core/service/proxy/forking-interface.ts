@@ -1,8 +1,8 @@
 import type { Random } from "../../kit/random.ts"
 import type { Duration } from "../../kit/time.ts"
-import type { SipRequest, SipResponse } from "../../sip/message.ts"
+import type { SipRequest } from "../../sip/message.ts"
 import type { Flow, Hop, Listener } from "../../sip/transport.ts"
-import type { LayerInput, Origin, ServerKey } from "../../transaction/layer-interface.ts"
+import type { LayerEffect, LayerInput, ServerKey } from "../../transaction/layer-interface.ts"
 import type { ProxyEffect, Target } from "./interface.ts"
 
 export type ForkingInput =
@@ -18,22 +18,8 @@ export type ForkingInput =
   /** The caller gave up, or somebody else has answered: what is under way is cancelled. */
   | { readonly kind: "cancelled" | "answered"; readonly server: ServerKey }
   | { readonly kind: "located"; readonly key: number; readonly hops: readonly Hop[] }
-  /** From client transactions, as the layer says it. */
-  | {
-      readonly kind: "response"
-      readonly branch: string
-      readonly response: SipResponse
-      readonly origin?: Origin
-    }
-  | {
-      readonly kind: "failed"
-      readonly branch: string
-      readonly cause: "timeout" | "transport-failed"
-      readonly heard: boolean
-      readonly reason?: string
-    }
-  | { readonly kind: "client-ended"; readonly branch: string }
-  | { readonly kind: "server-ended"; readonly server: ServerKey }
+  /** From transactions, as the layer says it. */
+  | Extract<LayerEffect, { kind: "response" | "failed" | "client-ended" | "server-ended" }>
 
 export type ForkingEffect =
   /** For the transaction layer. */

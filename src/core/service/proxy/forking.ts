@@ -5,7 +5,6 @@ import { after, type Instant } from "../../kit/time.ts"
 import { maxForwardsOf } from "../../sip/fields.ts"
 import { isFinal, type SipRequest, type SipResponse } from "../../sip/message.ts"
 import type { Hop } from "../../sip/transport.ts"
-import { tableByText } from "../../transaction/key-hash.ts"
 import type { Origin, ServerKey } from "../../transaction/layer-interface.ts"
 import { loggable } from "../names.ts"
 import { bestRefusal } from "./best.ts"
@@ -38,15 +37,12 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   readonly #settings: ForkingSettings
   readonly #sentBys: ReadonlySet<string>
   readonly #contexts = new PassingTable<ServerKey, Context>(scattered)
-  /** By the branch of their Via, as long as the client transaction exists. */
-  readonly #branches: PassingTable<string, Branch>
   readonly #locating = new Map<number, Branch>()
   readonly #timersC = new Timetable<Branch>()
 
   constructor(settings: ForkingSettings) {
     this.#settings = settings
     this.#sentBys = new Set(settings.listeners.map(sentBy))
-    this.#branches = tableByText(settings.random)
   }
 
   get deadline(): Instant {
@@ -71,10 +67,9 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     const id = newBranch(random, nextNumber(), mark)
     const branch = branchOnwards(server, request, to, { key, id })
     this.#contexts.set(server, branch.context)
-    this.#branches.set(id, branch)
     const bytes = compose(viaFor(hop, listeners, id), branch.breadth)
     this.#setTimerC(branch, now)
-    return sendOnwards(branch.context, to, { branch: id, request, bytes })
+    return sendOnwards(branch, to, { branch: id, request, bytes })
   }
 
   handle(input: ForkingInput, now: Instant): readonly ForkingEffect[] {
@@ -92,13 +87,13 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
         break
       case "response":
         if (input.origin !== undefined) this.#hearAgain(input.origin, input.response, out)
-        else this.#hear(input.branch, input.response, now, out)
+        else this.#hear(input.user as Branch, input.response, now, out)
         break
       case "failed":
         this.#fail(input, now, out)
         break
       case "client-ended":
-        this.#clientEnded(input.branch)
+        this.#clientEnded(input.user as Branch)
         break
       case "server-ended":
         this.#serverEnded(input.server)
@@ -154,7 +149,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
       for (const { target, breadth } of startable) this.#start(context, work, target, breadth, now, out)
     }
     work.starting = false
-    if (work.active.size === 0) this.#conclude(context, work, out)
+    if (work.active.length === 0) this.#conclude(context, work, out)
   }
 
   #start(
@@ -177,7 +172,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
       failure: NOT_TRIED,
       timerC: undefined,
     }
-    work.active.add(branch)
+    work.active.push(branch)
     if (hop.kind !== "uri") return this.#attempt(branch, work, now, out)
     this.#locating.set(key, branch)
     out.push({ kind: "find", key, uri: hop.uri, secure: isSecure(requestUri) })
@@ -202,10 +197,12 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     const id = newBranch(random, nextNumber(), context.loopMark)
     const request = composeRequest(work.request, target, viaFor(hop, listeners, id), branch.breadth)
     branch.state = { name: "trying", branch: id, hop }
-    this.#branches.set(id, branch)
     context.clients++
     this.#setTimerC(branch, now)
-    out.push({ kind: "transact", input: { kind: "start", branch: id, request, hop, origin: context } })
+    out.push({
+      kind: "transact",
+      input: { kind: "start", branch: id, request, hop, user: branch, origin: context },
+    })
   }
 
   #setTimerC(branch: Branch, now: Instant): void {
@@ -215,9 +212,7 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
 
   // What comes of them.
 
-  #hear(id: string, response: SipResponse, now: Instant, out: ForkingEffect[]): void {
-    const branch = this.#branches.get(id)
-    if (branch === undefined) return
+  #hear(branch: Branch, response: SipResponse, now: Instant, out: ForkingEffect[]): void {
     const { context, state } = branch
     const { work } = context
     const relayed = relayedOf(response)
@@ -275,8 +270,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
 
   #fail(input: Extract<ForkingInput, { kind: "failed" }>, now: Instant, out: ForkingEffect[]): void {
     const { cause, heard, reason = "the way is broken" } = input
-    const branch = this.#branches.get(input.branch)
-    if (branch === undefined || branch.state.name === "done" || branch.state.name === "locating") return
+    const branch = input.user as Branch
+    if (branch.state.name === "done" || branch.state.name === "locating") return
     const { work, invite } = branch.context
     if (work === undefined) return this.#retire(branch)
     // A flow that cannot be used any more has failed. RFC 5626 §5.3.
@@ -317,7 +312,8 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
   /** From now on it only waits for the end of its transaction, and holds no more than it must. */
   #retire(branch: Branch): void {
     branch.state = DONE
-    branch.context.work?.active.delete(branch)
+    const active = branch.context.work?.active ?? []
+    if (active.includes(branch)) active.splice(active.indexOf(branch), 1)
     this.#timersC.drop(branch.timerC)
     branch.timerC = undefined
     this.#locating.delete(branch.key)
@@ -378,12 +374,9 @@ export class Forking implements Machine<ForkingInput, ForkingEffect> {
     this.#forget(context)
   }
 
-  #clientEnded(id: string): void {
-    const branch = this.#branches.get(id)
-    if (branch === undefined) return
-    this.#branches.delete(id)
-    branch.context.clients--
-    this.#forget(branch.context)
+  #clientEnded({ context }: Branch): void {
+    context.clients--
+    this.#forget(context)
   }
 
   #serverEnded(server: ServerKey): void {
