@@ -210,7 +210,7 @@ function parseCertificate(der: Uint8Array): Omit<FakeCertificate, "fingerprint">
   const contents = toUtf8(textOf(outer, "signed"))
   const inner = parseObject(contents)
   return {
-    der,
+    der: der.slice(), // It may be a window on a message.
     nodeIds: textsOf(inner, "nodeIds").map(parseNodeId),
     userName: textOf(inner, "userName"),
     overlay: textOf(inner, "overlay"),

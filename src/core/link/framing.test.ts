@@ -3,7 +3,7 @@ import { test } from "node:test"
 import { concat } from "../kit/bytes.ts"
 import { fromHex, toHex } from "../kit/hex.ts"
 import type { Instant } from "../kit/time.ts"
-import { Framing, type FramingEvent } from "./framing.ts"
+import { FRAME_HEADER, Framing, type FramingEvent } from "./framing.ts"
 
 const at = (time: number) => time as Instant
 const message = fromHex("d2454c4f0102")
@@ -14,6 +14,9 @@ test("a message travels behind 0x80, its sequence number and its length in 24 bi
   const framing = new Framing(5_000)
   assert.equal(toHex(framing.frame(message, at(0))), `80${"00000000"}${"000006"}d2454c4f0102`)
   assert.equal(toHex(framing.frame(message, at(0))), `80${"00000001"}${"000006"}d2454c4f0102`)
+  const inPlace = concat(new Uint8Array(FRAME_HEADER), message)
+  framing.frameInPlace(inPlace, at(0))
+  assert.equal(toHex(inPlace), `80${"00000002"}${"000006"}d2454c4f0102`)
 })
 
 test("however the stream is cut, the same messages come out, each with its acknowledgement", () => {

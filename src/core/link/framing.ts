@@ -1,4 +1,4 @@
-import { equalBytes } from "../kit/bytes.ts"
+import { briefMemory } from "../kit/brief-memory.ts"
 import { after, type Duration, type Instant, milliseconds, NEVER, NO_TIME, seconds } from "../kit/time.ts"
 import { HEADER_LENGTH } from "../reload/header.ts"
 
@@ -7,7 +7,8 @@ import { HEADER_LENGTH } from "../reload/header.ts"
 
 const DATA = 0x80
 const ACKNOWLEDGEMENT = 0x81
-const DATA_HEADER = 8
+/** Bytes in front of the message in a data frame. */
+export const FRAME_HEADER = 8
 const ACKNOWLEDGEMENT_LENGTH = 9
 /** "ReLO" with its high bit: what every message begins with. */
 const TOKEN = Uint8Array.of(0xd2, 0x45, 0x4c, 0x4f)
@@ -72,93 +73,84 @@ export class Framing {
 
   /** A message as one data frame. */
   frame(message: Uint8Array, now: Instant): Uint8Array {
-    const sequence = this.#nextToSend
-    this.#nextToSend = (sequence + 1) >>> 0
-    if (this.#unacknowledged.size < WATCHED) this.#unacknowledged.set(sequence, now)
-    const frame = new Uint8Array(DATA_HEADER + message.length)
-    frame[0] = DATA
-    putU32(frame, 1, sequence)
-    // The length has 24 bits, behind the last of the sequence.
-    putU32(frame, 4, ((sequence & 0xff) << 24) | message.length)
-    frame.set(message, DATA_HEADER)
+    const frame = new Uint8Array(FRAME_HEADER + message.length)
+    frame.set(message, FRAME_HEADER)
+    this.frameInPlace(frame, now)
     return frame
   }
 
-  /** Bytes of the stream, cut anyhow. After "too-large" and "broken" all further bytes are ignored. */
+  /** The same where it lies, behind FRAME_HEADER free bytes. */
+  frameInPlace(frame: Uint8Array, now: Instant): void {
+    const sequence = this.#nextToSend
+    this.#nextToSend = (sequence + 1) >>> 0
+    if (this.#unacknowledged.size < WATCHED) this.#unacknowledged.set(sequence, now)
+    frame[0] = DATA
+    putU32(frame, 1, sequence)
+    // The length has 24 bits, behind the last of the sequence.
+    putU32(frame, 4, ((sequence & 0xff) << 24) | (frame.length - FRAME_HEADER))
+  }
+
+  /** Bytes of the stream, cut anyhow. After "too-large" and "broken" all further bytes are ignored. Messages may be views on the bytes. */
   receive(bytes: Uint8Array, now: Instant): readonly FramingEvent[] {
     if (this.#closed) return []
     const events: FramingEvent[] = []
-    if (this.#takeWhole(bytes, events, now)) return events
-    let taken = 0
+    // What nearly always comes are whole frames: they need no buffer, and no copy.
+    let taken = this.#length === 0 ? this.#takeFrames(bytes, bytes.length, events, now) : 0
     // In pieces, so that the buffer stays below one frame however much came at once.
     while (taken < bytes.length && !this.#closed) {
-      const piece = bytes.subarray(taken, taken + this.#maxMessageSize + DATA_HEADER)
+      const piece = bytes.subarray(taken, taken + this.#maxMessageSize + FRAME_HEADER)
       taken += piece.length
       this.#append(piece)
-      this.#takeFrames(events, now)
+      const used = this.#takeFrames(this.#buffer, this.#length, events, now)
+      this.#buffer.copyWithin(0, used, this.#length)
+      this.#length -= used
     }
     return events
   }
 
-  /** What nearly always comes: one frame, and all of it. Needs no buffer, and no copy: its fields are copied when they are read. */
-  #takeWhole(bytes: Uint8Array, events: FramingEvent[], now: Instant): boolean {
-    if (this.#length > 0 || bytes.length < DATA_HEADER) return false
-    if (bytes[0] === ACKNOWLEDGEMENT && bytes.length === ACKNOWLEDGEMENT_LENGTH) {
-      this.#acknowledged(u32At(bytes, 1), u32At(bytes, 5), now)
-      return true
-    }
-    const length = bytes.length - DATA_HEADER
-    const isWhole = bytes[0] === DATA && (u32At(bytes, 4) & 0xff_ffff) === length
-    if (
-      !isWhole ||
-      length > this.#maxMessageSize ||
-      length < TOKEN.length ||
-      !isMessageAt(bytes, DATA_HEADER)
-    )
-      return false
-    const acknowledgement = this.#acknowledge(u32At(bytes, 1))
-    events.push({ kind: "message", bytes: bytes.subarray(DATA_HEADER), acknowledgement })
-    return true
-  }
-
-  #takeFrames(events: FramingEvent[], now: Instant): void {
+  /** Takes the frames that begin in front of `end`, and are complete. Where the next one begins. */
+  #takeFrames(memory: Uint8Array, end: number, events: FramingEvent[], now: Instant): number {
     let at = 0
     for (;;) {
-      const end = this.#takeFrame(at, events, now)
-      if (end === undefined) break
-      at = end
+      const next = this.#takeFrame(memory, at, end, events, now)
+      if (next === undefined) return at
+      at = next
     }
-    this.#buffer.copyWithin(0, at, this.#length)
-    this.#length -= at
   }
 
   /** Where the next frame begins; undefined where this one is not complete, or wrong. */
-  #takeFrame(at: number, events: FramingEvent[], now: Instant): number | undefined {
-    const left = this.#length - at
+  #takeFrame(
+    memory: Uint8Array,
+    at: number,
+    end: number,
+    events: FramingEvent[],
+    now: Instant,
+  ): number | undefined {
+    const left = end - at
     if (left === 0) return undefined
-    const view = new DataView(this.#buffer.buffer, at, left)
-    switch (this.#buffer[at]) {
+    switch (memory[at]) {
       case ACKNOWLEDGEMENT:
         if (left < ACKNOWLEDGEMENT_LENGTH) return undefined
-        this.#acknowledged(view.getUint32(1), view.getUint32(5), now)
+        this.#acknowledged(u32At(memory, at + 1), u32At(memory, at + 5), now)
         return at + ACKNOWLEDGEMENT_LENGTH
       case DATA: {
-        if (left < DATA_HEADER) return undefined
-        const length = view.getUint32(4) & 0xff_ffff
-        const start = at + DATA_HEADER
-        const head = this.#buffer.subarray(start, Math.min(start + length, this.#length))
-        if (!equalBytes(head.subarray(0, 4), TOKEN.subarray(0, Math.min(4, head.length))) || length < 4)
+        if (left < FRAME_HEADER) return undefined
+        const length = u32At(memory, at + 4) & 0xff_ffff
+        const start = at + FRAME_HEADER
+        const head = memory.subarray(start, Math.min(start + length, end))
+        if (!beginsMessage(head) || length < TOKEN.length)
           return this.#break(events, "it sends what is no RELOAD message")
         if (length > this.#maxMessageSize) return this.#refuse(head, length, events)
-        if (left < DATA_HEADER + length) return undefined
-        const acknowledgement = this.#acknowledge(view.getUint32(1))
-        events.push({ kind: "message", bytes: head.slice(), acknowledgement })
+        if (left < FRAME_HEADER + length) return undefined
+        const acknowledgement = this.#acknowledge(u32At(memory, at + 1))
+        const bytes = memory === this.#buffer ? head.slice() : head
+        events.push({ kind: "message", bytes, acknowledgement })
         return start + length
       }
       default:
         return this.#break(
           events,
-          `it sends what is not framed as RELOAD, a byte ${this.#buffer[at]} where a frame begins`,
+          `it sends what is not framed as RELOAD, a byte ${memory[at]} where a frame begins`,
         )
     }
   }
@@ -196,7 +188,7 @@ export class Framing {
       this.#history =
         distance > 32 ? 0 : ((distance === 32 ? 0 : this.#history << distance) | (1 << (distance - 1))) >>> 0
     this.#newest = sequence
-    const frame = new Uint8Array(ACKNOWLEDGEMENT_LENGTH)
+    const frame = briefMemory(ACKNOWLEDGEMENT_LENGTH)
     frame[0] = ACKNOWLEDGEMENT
     putU32(frame, 1, sequence)
     putU32(frame, 5, this.#history)
@@ -234,8 +226,11 @@ export class Framing {
   }
 }
 
-const isMessageAt = (bytes: Uint8Array, at: number) =>
-  TOKEN.every((byte, index) => bytes[at + index] === byte)
+/** Whether it is the beginning of a message, as far as it goes. */
+function beginsMessage(head: Uint8Array): boolean {
+  for (let i = 0; i < Math.min(TOKEN.length, head.length); i++) if (head[i] !== TOKEN[i]) return false
+  return true
+}
 
 const u32At = (bytes: Uint8Array, at: number): number =>
   ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0

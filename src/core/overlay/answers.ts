@@ -4,20 +4,18 @@ import type { ErrorName } from "../reload/codes.ts"
 import { ErrorCode } from "../reload/codes.ts"
 import type { MessageBody } from "../reload/message.ts"
 import type { Fabric } from "./fabric.ts"
-import type { Messenger, Received } from "./messenger.ts"
+import type { Message, Messenger, Received, WayBack } from "./messenger.ts"
 
 /** A request may be repeated for so long. RFC 6940 §6.2.1. */
 const REMEMBERED = seconds(15)
 
 interface Answered {
   readonly until: Instant
-  /** Undefined while the answer is being worked out. */
-  payload: Uint8Array | undefined
+  /** Undefined while it is being worked out. Signed anew where it is told again, which is rare; bytes would be kept of each. */
+  answer: Message | undefined
   /** Of the last copy of the request: that way back is the one that works. Its body may be large, and is let go. */
   wayBack: WayBack
 }
-
-type WayBack = Pick<Received, "header" | "link">
 
 /** What may be asked twice without harm is worked out twice; everything else is remembered. */
 const IDEMPOTENT: ReadonlySet<string> = new Set([
@@ -49,20 +47,20 @@ export class Answers {
     const known = this.#answered.get(key)
     if (known && known.until > this.#fabric.now) {
       known.wayBack = wayBack
-      if (known.payload) this.#messenger.answer(request, known.payload)
+      if (known.answer) this.#messenger.answer(request, known.answer)
       return false
     }
     this.#forgetOld()
     const until = after(this.#fabric.now, REMEMBERED)
-    this.#answered.set(key, { until, payload: undefined, wayBack })
+    this.#answered.set(key, { until, answer: undefined, wayBack })
     return true
   }
 
-  answer(request: Received, body: MessageBody, certificates: Iterable<Uint8Array> = []): void {
-    const payload = this.#messenger.sign(request.header.transaction, body, certificates)
+  answer(request: Received, body: MessageBody, certificates?: readonly Uint8Array[]): void {
+    const answer = { body, certificates }
     const known = this.#answered.get(keyOf(request))
-    if (known) known.payload = payload
-    const sent = this.#messenger.answer(known?.wayBack ?? request, payload)
+    if (known) known.answer = answer
+    const sent = this.#messenger.answer(known?.wayBack ?? request, answer)
     if (!sent && body.kind !== "error")
       this.refuse(request, "Error_Response_Too_Large", "the answer is too large")
   }

@@ -224,8 +224,9 @@ export class LinkPool {
     if (link) this.#remove(link, reason)
   }
 
-  send(link: Link, message: Uint8Array): void {
-    const bytes = link.framing.frame(message, this.#fabric.now)
+  /** A message behind FRAME_HEADER free bytes. */
+  send(link: Link, bytes: Uint8Array): void {
+    link.framing.frameInPlace(bytes, this.#fabric.now)
     this.#fabric.emit({ kind: "link-send", link: link.id, bytes })
   }
 

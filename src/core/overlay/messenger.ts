@@ -3,6 +3,8 @@ import type { NodeId } from "../identity/node-id.ts"
 import { equalBytes } from "../kit/bytes.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { count } from "../kit/log.ts"
+import { NOTHING } from "../kit/machine.ts"
+import { FRAME_HEADER } from "../link/framing.ts"
 import { ErrorCode, type ErrorName, MessageCode } from "../reload/codes.ts"
 import { isWhole, Reassembly } from "../reload/fragments.ts"
 import {
@@ -18,13 +20,12 @@ import {
 import {
   isRequest,
   type MessageBody,
-  type MessageContents,
   type ReadPayload,
   readHeader,
   readPayload,
   writeMessage,
 } from "../reload/message.ts"
-import { readBucket, signMessage, verifyMessage } from "../reload/signing.ts"
+import { readBucket, verifyMessage, writeSignedMessage } from "../reload/signing.ts"
 import { DecodeError } from "../wire/decode-error.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Link, LinkPool } from "./link-pool.ts"
@@ -42,6 +43,15 @@ export interface Received {
   certificates(): ReadonlyMap<string, Certificate>
 }
 
+/** What an answer needs of its request. */
+export type WayBack = Pick<Received, "header" | "link">
+
+/** What we say. `certificates`: DER of others' that its values need; ours goes along anyway. */
+export interface Message {
+  readonly body: MessageBody
+  readonly certificates?: readonly Uint8Array[] | undefined
+}
+
 export interface MessengerEvents {
   request(received: Received): void
   answer(received: Received): void
@@ -51,6 +61,8 @@ export interface MessengerEvents {
 
 /** No Node-ID: it stands for whoever receives it. RFC 6940 §3. */
 const WILDCARD = "f".repeat(32)
+
+const NO_INFO = new Uint8Array()
 
 const METHODS = new Map(Object.entries(MessageCode).map(([name, code]) => [code as number, name]))
 
@@ -76,13 +88,6 @@ export class Messenger {
     this.#events = events
   }
 
-  /** The payload of a message of ours. */
-  sign(transaction: TransactionId, body: MessageBody, certificates: Iterable<Uint8Array> = []): Uint8Array {
-    const contents: MessageContents = { body, extensions: [] }
-    const overlay = this.#fabric.overlayHash
-    return signMessage(this.#fabric.identity, { overlay, transaction, contents, certificates })
-  }
-
   /** A header of ours. */
   header(
     transaction: TransactionId,
@@ -103,27 +108,43 @@ export class Messenger {
     }
   }
 
-  /** False where the message is larger than the overlay allows. */
-  send(link: Link, header: ForwardingHeader, payload: Uint8Array): boolean {
-    const bytes = writeMessage(header, payload)
-    if (bytes.length > this.#fabric.configuration.maxMessageSize) return false
+  /** Signs a message of ours and sends it. Its payload, for when it is sent again; undefined where it is larger than may be. */
+  send(
+    link: Link,
+    header: ForwardingHeader,
+    { body, certificates = NOTHING }: Message,
+    limit = Number.POSITIVE_INFINITY,
+  ): Uint8Array | undefined {
+    const message = { contents: { body, extensions: NOTHING }, certificates }
+    const { bytes, payload } = writeSignedMessage(this.#fabric.identity, header, message, FRAME_HEADER)
+    const isFit = payload.length + HEADER_LENGTH <= limit && this.#pass(link, bytes, payload)
+    return isFit ? payload : undefined
+  }
+
+  /** The same with a payload that was signed before. False where the message is larger than the overlay allows. */
+  sendAgain(link: Link, header: ForwardingHeader, payload: Uint8Array): boolean {
+    return this.#pass(link, writeMessage(header, payload, FRAME_HEADER), payload)
+  }
+
+  /** Answers a request: over the peers that it came through. §6.2.2. False where the answer is larger than may be. */
+  answer({ header, link }: WayBack, message: Message): boolean {
+    const destination = [...header.via, { kind: "node", node: link.node } as const].reverse()
+    const first = destination[0]!
+    const hop = (first.kind === "node" ? this.#links.to(first.node) : undefined) ?? link
+    const limit = header.maxResponseLength === 0 ? undefined : header.maxResponseLength
+    return this.send(hop, this.header(header.transaction, destination), message, limit) !== undefined
+  }
+
+  refuse(request: WayBack, error: ErrorName, info: Uint8Array = NO_INFO): void {
+    this.answer(request, { body: { kind: "error", code: ErrorCode[error], info } })
+  }
+
+  /** `bytes`: the message, which ends with the payload, behind the room for its frame. */
+  #pass(link: Link, bytes: Uint8Array, payload: Uint8Array): boolean {
+    if (bytes.length - FRAME_HEADER > this.#fabric.configuration.maxMessageSize) return false
     this.#count(payload, "sent")
     this.#links.send(link, bytes)
     return true
-  }
-
-  /** Answers a request: over the peers that it came through. §6.2.2. */
-  answer({ header, link }: Pick<Received, "header" | "link">, payload: Uint8Array): boolean {
-    return this.#sendBack(header, link, payload)
-  }
-
-  refuse(
-    { header, link }: Pick<Received, "header" | "link">,
-    error: ErrorName,
-    info = new Uint8Array(),
-  ): void {
-    const body: MessageBody = { kind: "error", code: ErrorCode[error], info }
-    this.#sendBack(header, link, this.sign(header.transaction, body))
   }
 
   receive(link: Link, bytes: Uint8Array): void {
@@ -206,7 +227,7 @@ export class Messenger {
       return this.#refuseForwarding({ header, link }, payload, "Error_Unsupported_Forwarding_Option")
     }
     const via: readonly Destination[] = [...header.via, { kind: "node", node: link.node }]
-    this.send(hop, { ...header, ttl: header.ttl - 1, via }, payload)
+    this.sendAgain(hop, { ...header, ttl: header.ttl - 1, via }, payload)
   }
 
   #hopTo(target: NodeId | ResourceId): Link | undefined {
@@ -214,7 +235,7 @@ export class Messenger {
     return node === undefined ? undefined : this.#links.to(node)
   }
 
-  #refuseForwarding(request: Pick<Received, "header" | "link">, payload: Uint8Array, error: ErrorName): void {
+  #refuseForwarding(request: WayBack, payload: Uint8Array, error: ErrorName): void {
     // Only requests are answered; their codes are odd, and that of an Error is too.
     const code = codeOf(payload)
     if (code % 2 === 1 && code !== MessageCode.error) this.refuse(request, error)
@@ -296,15 +317,6 @@ export class Messenger {
   #bucket({ security }: ReadPayload, signer: Certificate): ReadonlyMap<string, Certificate> {
     const bucket = new Map(readBucket(this.#fabric.cryptography, security.certificates))
     return bucket.set(signer.fingerprint, signer)
-  }
-
-  #sendBack(header: ForwardingHeader, link: Link, payload: Uint8Array): boolean {
-    const destination = [...header.via, { kind: "node", node: link.node } as const].reverse()
-    const first = destination[0]!
-    const hop = (first.kind === "node" ? this.#links.to(first.node) : undefined) ?? link
-    const answer = this.header(header.transaction, destination)
-    const limit = header.maxResponseLength
-    return (limit === 0 || payload.length + HEADER_LENGTH <= limit) && this.send(hop, answer, payload)
   }
 
   #count(payload: Uint8Array, direction: "sent" | "received"): void {

@@ -13,7 +13,7 @@ import { type FetchOutcome, refusal } from "../storage/outcome.ts"
 import type { LivingValues } from "../storage/storage.ts"
 import { toNumber, toPoint } from "../topology/chord/circle.ts"
 import { gapsOfExcursion } from "../topology/chord/detours.ts"
-import { decode, encode } from "../wire/codec.ts"
+import { decodeViews, encode } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
 import type { Fabric } from "./fabric.ts"
 import type { Failure, QueryPath } from "./interface.ts"
@@ -365,7 +365,7 @@ export class Reads {
         .map((data) => {
           const model = this.#fabric.kinds.get(data.kind)?.model
           if (model === undefined) return { ...data, values: new Uint8Array() }
-          const values = decode(storedDataList(model), data.values, "values").filter(
+          const values = decodeViews(storedDataList(model), data.values, "values").filter(
             ({ signature }) => signature.identity.kind !== "none",
           )
           return { ...data, values: concat(...values.map((each) => encode(storedData(model), each))) }

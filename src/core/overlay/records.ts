@@ -9,7 +9,7 @@ import type { ResourceId } from "../reload/header.ts"
 import { type StoreKindData, type StoreReq, storedDataList } from "../reload/stored-data.ts"
 import type { RecordCopy } from "../storage/outcome.ts"
 import { isWithin } from "../topology/chord/rules.ts"
-import { decode } from "../wire/codec.ts"
+import { decodeViews } from "../wire/codec.ts"
 import type { Fabric } from "./fabric.ts"
 import { NOBODY, PeerSets } from "./peer-sets.ts"
 import { COPIES, type Placement } from "./placement.ts"
@@ -185,7 +185,7 @@ export class Records {
   /** What tells values apart: no two have the same signature. */
   #signatures({ kind, values }: StoreKindData): readonly string[] {
     const { model } = this.#fabric.kinds.get(kind)!
-    return decode(storedDataList(model), values, "values").map(
+    return decodeViews(storedDataList(model), values, "values").map(
       ({ storageTime, signature }) => `${storageTime} ${toLatin1(signature.value)}`,
     )
   }

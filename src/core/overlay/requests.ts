@@ -46,7 +46,7 @@ export type Reply =
 export interface Question {
   readonly to: Target
   readonly body: MessageBody
-  readonly certificates?: Iterable<Uint8Array>
+  readonly certificates?: readonly Uint8Array[]
   /** Longest wait for the answer; 15 s is the limit of RFC 6940 §6.2.1. */
   readonly patience?: Duration
   readonly done: (reply: Reply) => void
@@ -55,7 +55,8 @@ export interface Question {
 interface Outstanding {
   readonly question: Question
   readonly transaction: TransactionId
-  readonly payload: Uint8Array
+  /** Once it has been signed, when it was first sent. */
+  payload: Uint8Array | undefined
   readonly askedAt: Instant
   readonly until: Instant
   hop: NodeId | undefined
@@ -67,6 +68,11 @@ interface Outstanding {
   /** How many answers were refused. Who repeats them must not make us repeat the request as often. */
   refusals: number
   timer: Appointment | undefined
+}
+
+interface Route {
+  readonly destination: readonly Destination[]
+  readonly hop: Link
 }
 
 /** RFC 6940 §6.2.1: five sends, and never longer than 15 s. */
@@ -111,7 +117,7 @@ export class Requests {
     const outstanding: Outstanding = {
       question,
       transaction,
-      payload: this.#messenger.sign(transaction, question.body, question.certificates),
+      payload: undefined,
       askedAt: this.#fabric.now,
       until: after(this.#fabric.now, patience),
       hop: undefined,
@@ -185,12 +191,7 @@ export class Requests {
     if (route) {
       if (outstanding.losses === 0) outstanding.sends++
       this.#takeHop(outstanding, route.hop.node)
-      const header = this.#messenger.header(
-        outstanding.transaction,
-        route.destination,
-        outstanding.question.body.kind,
-      )
-      if (!this.#messenger.send(route.hop, header, outstanding.payload)) {
+      if (!this.#sendOver(route, outstanding)) {
         const cause = "the request is larger than the overlay's max-message-size"
         const reply: Reply = {
           kind: "refused",
@@ -209,6 +210,15 @@ export class Requests {
     outstanding.timer = this.#fabric.schedule.at(when, () => this.#timedOut(outstanding))
   }
 
+  /** False where it is larger than the overlay allows. */
+  #sendOver({ hop, destination }: Route, outstanding: Outstanding): boolean {
+    const { question, transaction, payload } = outstanding
+    const header = this.#messenger.header(transaction, destination, question.body.kind)
+    if (payload !== undefined) return this.#messenger.sendAgain(hop, header, payload)
+    outstanding.payload = this.#messenger.send(hop, header, question)
+    return outstanding.payload !== undefined
+  }
+
   #timedOut(outstanding: Outstanding): void {
     if (this.#fabric.now < outstanding.until && outstanding.sends < SENDS) {
       if (outstanding.sends > 0) outstanding.detours++
@@ -218,10 +228,7 @@ export class Requests {
     this.#finish(outstanding, { kind: "lost", cause })
   }
 
-  #route(
-    to: Target,
-    detours: number,
-  ): { readonly destination: readonly Destination[]; readonly hop: Link } | undefined {
+  #route(to: Target, detours: number): Route | undefined {
     const end: Destination =
       to.kind === "node" ? { kind: "node", node: to.node } : { kind: "resource", resource: to.resource }
     const direct = to.kind === "node" ? this.#links.to(to.node) : undefined

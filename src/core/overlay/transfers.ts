@@ -110,7 +110,7 @@ export class Transfers {
     const { storage, now } = this.#fabric
     const version = this.#records.versionOf(resource)
     const parts = this.#parts(storage.copyOf(resource, now).kinds)
-    const certificates = [...storage.certificatesFor(resource)]
+    const certificates = storage.certificatesFor(resource)
     // One part follows the other; each comes with the certificates.
     const bytes =
       Math.max(0, ...parts.map(sizeOf)) + certificates.reduce((sum, { length }) => sum + length, 0)

@@ -14,7 +14,7 @@ import {
   storedMetaData,
 } from "../reload/stored-data.ts"
 import { forbids } from "../storage/access.ts"
-import { decode, encode } from "../wire/codec.ts"
+import { decodeViews, encode } from "../wire/codec.ts"
 import { Reader } from "../wire/reader.ts"
 import type { Fabric } from "./fabric.ts"
 import type { VerifiedValue, Wanted } from "./interface.ts"
@@ -77,7 +77,7 @@ function readAnswer(
   for (const { kind, values } of kinds) {
     const definition = fabric.kinds.get(kind)
     if (definition === undefined) continue
-    for (const data of decode(storedDataList(definition.model), values, definition.name)) {
+    for (const data of decodeViews(storedDataList(definition.model), values, definition.name)) {
       if (data.signature.identity.kind === "none") continue
       // What we hold ourselves was verified when it came.
       const signer = isForeign

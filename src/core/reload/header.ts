@@ -2,6 +2,7 @@ import { NodeId } from "../identity/node-id.ts"
 import { FormatError } from "../kit/errors.ts"
 import { type Codec, opaque, struct, u8, u16, u32, type Value } from "../wire/codec.ts"
 import type { Reader } from "../wire/reader.ts"
+import type { Writer } from "../wire/writer.ts"
 
 // RFC 6940 §6.3.2: the forwarding header, and what it is made of.
 
@@ -41,6 +42,7 @@ export type Destination =
 const NODE = 1
 const RESOURCE = 2
 const OPAQUE_ID = 3
+const OpaqueId = opaque(u8)
 
 const short = (from: Reader, high: number): Destination => ({
   kind: "short-id",
@@ -54,11 +56,11 @@ export const Destination: Codec<Destination> = {
     const length = from.unsigned(1)
     switch (type) {
       case NODE:
-        return { kind: "node", node: from.frame(length, () => NodeId.read(from)) }
+        return { kind: "node", node: within(from, length, NodeId) }
       case RESOURCE:
-        return { kind: "resource", resource: from.frame(length, () => ResourceId.read(from)) }
+        return { kind: "resource", resource: within(from, length, ResourceId) }
       case OPAQUE_ID:
-        return { kind: "opaque-id", id: from.frame(length, () => opaque(u8).read(from)) }
+        return { kind: "opaque-id", id: within(from, length, OpaqueId) }
       default:
         throw from.fail(`${type} is no destination type`)
     }
@@ -68,16 +70,27 @@ export const Destination: Codec<Destination> = {
       case "short-id":
         return to.unsigned(2, 0x8000 | value.id)
       case "node":
-        to.unsigned(1, NODE)
-        return to.frame(1, () => NodeId.write(value.node, to))
+        return writeFramed(NODE, NodeId, value.node, to)
       case "resource":
-        to.unsigned(1, RESOURCE)
-        return to.frame(1, () => ResourceId.write(value.resource, to))
+        return writeFramed(RESOURCE, ResourceId, value.resource, to)
       case "opaque-id":
-        to.unsigned(1, OPAQUE_ID)
-        return to.frame(1, () => opaque(u8).write(value.id, to))
+        return writeFramed(OPAQUE_ID, OpaqueId, value.id, to)
     }
   },
+}
+
+function within<T>(from: Reader, length: number, codec: Codec<T>): T {
+  const outerEnd = from.open(length)
+  const value = codec.read(from)
+  from.close(outerEnd)
+  return value
+}
+
+function writeFramed<T>(type: number, codec: Codec<T>, value: T, to: Writer): void {
+  to.unsigned(1, type)
+  const start = to.open(1)
+  codec.write(value, to)
+  to.close(1, start)
 }
 
 /** Identifies a request and its response: 64 random bits as 16 hexadecimal digits. */

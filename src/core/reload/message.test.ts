@@ -6,7 +6,15 @@ import { MESSAGES, wholeMessage } from "../../../test/vectors/reload-messages.ts
 import { fromHex } from "../kit/hex.ts"
 import { encode } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
-import { isRequest, MessageContents, overlayHash, readHeader, readPayload, resourceIdOf } from "./message.ts"
+import {
+  isRequest,
+  MessageContents,
+  overlayHash,
+  readHeader,
+  readPayload,
+  resourceIdOf,
+  writeMessage,
+} from "./message.ts"
 
 const ping = wholeMessage(MESSAGES[0]!.bytes)
 
@@ -30,6 +38,29 @@ test("what is no RELOAD message of version 1.0 is refused by name", () => {
 
 test("the payload is part of what was read, not a copy", () => {
   assert.equal(readHeader(ping).payload.buffer, ping.buffer)
+})
+
+test("a long field of a message is a view on it, and a short one is a copy", () => {
+  const read = (padding: number) => {
+    const bytes = encode(MessageContents, {
+      body: { kind: "ping-req", padding: new Uint8Array(padding) },
+      extensions: [],
+    })
+    const { payload } = readHeader(wholeMessage(bytes))
+    const { body } = readPayload(payload).contents
+    assert.equal(body.kind, "ping-req")
+    return (
+      body.kind === "ping-req" && body.padding.length === padding && body.padding.buffer === payload.buffer
+    )
+  }
+  assert.equal(read(65), true)
+  assert.equal(read(64), false)
+})
+
+test("a message is written behind as many free bytes as are wanted", () => {
+  const { header, payload } = readHeader(ping)
+  const bytes = writeMessage(header, payload, 8)
+  assert.deepEqual(bytes.subarray(8), ping)
 })
 
 test("a method that nobody knows can still be answered with an Error", () => {

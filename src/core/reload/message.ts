@@ -1,7 +1,20 @@
+import { briefMemory } from "../kit/brief-memory.ts"
 import { toUtf8 } from "../kit/bytes.ts"
 import type { Hashes } from "../kit/crypto.ts"
 import { toHex } from "../kit/hex.ts"
-import { boolean, type Codec, decode, list, opaque, struct, u16, u32, type Value } from "../wire/codec.ts"
+import { NOTHING } from "../kit/machine.ts"
+import {
+  boolean,
+  type Codec,
+  decode,
+  decodeViews,
+  list,
+  opaque,
+  struct,
+  u16,
+  u32,
+  type Value,
+} from "../wire/codec.ts"
 import { Reader } from "../wire/reader.ts"
 import { Writer } from "../wire/writer.ts"
 import { AttachReqAns } from "./attach.ts"
@@ -11,7 +24,6 @@ import {
   FixedHeader,
   type ForwardingHeader,
   ForwardingOption,
-  HEADER_LENGTH,
   parseResourceId,
   RELO_TOKEN,
   RELOAD_VERSION,
@@ -94,7 +106,7 @@ const NAMES = new Map(
   Object.entries(MessageCode).map(([name, code]) => [code as number, name as MessageName]),
 )
 const Extensions = list(u32, MessageExtension)
-/** Its fields are copied when they are read from it. */
+/** Its fields are read from it at once. */
 const RawBody: Codec<Uint8Array> = { ...opaque(u32), read: (from) => from.view(from.unsigned(4)) }
 const RawContents = struct({ code: u16, body: RawBody, extensions: Extensions })
 
@@ -104,13 +116,16 @@ export const MessageContents: Codec<MessageContents> = {
     const { code, body, extensions } = RawContents.read(from)
     const name = NAMES.get(code)
     if (name === undefined) return { body: { kind: "unknown", code, bytes: body.slice() }, extensions }
-    return { body: { kind: name, ...decode<object>(BODIES[name], body, name) } as KnownBody, extensions }
+    const read = from.lends ? decodeViews : decode
+    return { body: { kind: name, ...read<object>(BODIES[name], body, name) } as KnownBody, extensions }
   },
   write({ body, extensions }, to) {
     if (body.kind === "unknown")
       return RawContents.write({ code: body.code, body: body.bytes, extensions }, to)
     to.unsigned(2, MessageCode[body.kind])
-    to.frame(4, () => (BODIES[body.kind] as Codec<object>).write(body, to))
+    const start = to.open(4)
+    ;(BODIES[body.kind] as Codec<object>).write(body, to)
+    to.close(4, start)
     Extensions.write(extensions, to)
   },
 }
@@ -159,21 +174,35 @@ export function readHeader(bytes: Uint8Array): ReadHeader {
 }
 
 function readAll<T>(reader: Reader, length: number, element: Codec<T>, name: string): readonly T[] {
+  if (length === 0) return NOTHING
   reader.enter(name)
   const elements: T[] = []
-  reader.frame(length, () => {
-    while (reader.remaining > 0) elements.push(element.read(reader))
-  })
+  const outerEnd = reader.open(length)
+  while (reader.remaining > 0) elements.push(element.read(reader))
+  reader.close(outerEnd)
   reader.leave()
   return elements
 }
 
-/** The bytes of a message, or of the fragment that the header speaks of. Works out the lengths. */
-export function writeMessage(header: ForwardingHeader, payload: Uint8Array): Uint8Array {
-  const via = writeAll(header.via, Destination)
-  const destination = writeAll(header.destination, Destination)
-  const options = writeAll(header.options, ForwardingOption)
+/**
+ * The bytes of a message, or of the fragment that the header speaks of, behind so many free ones. Works out the lengths.
+ * In brief memory: who keeps them for long makes a copy.
+ */
+export function writeMessage(header: ForwardingHeader, payload: Uint8Array, free = 0): Uint8Array {
   const writer = new Writer()
+  writeHeader(header, payload.length, writer)
+  const bytes = briefMemory(free + writer.length + payload.length)
+  bytes.set(writer.written(0), free)
+  bytes.set(payload, free + writer.length)
+  writer.discard()
+  return bytes
+}
+
+/** Where the lengths stand in a fixed header, that of all behind the one of the message. */
+const LENGTH_AT = 16
+const LENGTHS_OF_LISTS_AT = 32
+
+function writeHeader(header: ForwardingHeader, payloadLength: number, to: Writer): void {
   FixedHeader.write(
     {
       token: RELO_TOKEN,
@@ -182,29 +211,26 @@ export function writeMessage(header: ForwardingHeader, payload: Uint8Array): Uin
       version: RELOAD_VERSION,
       ttl: header.ttl,
       fragment: ALWAYS_SET + (header.fragment.last ? LAST_FRAGMENT : 0) + header.fragment.offset,
-      length: HEADER_LENGTH + via.length + destination.length + options.length + payload.length,
+      length: 0,
       transaction: header.transaction,
       maxResponseLength: header.maxResponseLength,
-      viaLength: via.length,
-      destinationLength: destination.length,
-      optionsLength: options.length,
+      viaLength: 0,
+      destinationLength: 0,
+      optionsLength: 0,
     },
-    writer,
+    to,
   )
-  writer.bytes(via)
-  writer.bytes(destination)
-  writer.bytes(options)
-  writer.bytes(payload)
-  return writer.finish()
+  to.put(LENGTHS_OF_LISTS_AT, 2, writeAll(header.via, Destination, to))
+  to.put(LENGTHS_OF_LISTS_AT + 2, 2, writeAll(header.destination, Destination, to))
+  to.put(LENGTHS_OF_LISTS_AT + 4, 2, writeAll(header.options, ForwardingOption, to))
+  to.put(LENGTH_AT, 4, to.length + payloadLength)
 }
 
-const NONE = new Uint8Array()
-
-function writeAll<T>(elements: readonly T[], element: Codec<T>): Uint8Array {
-  if (elements.length === 0) return NONE
-  const writer = new Writer()
-  for (const each of elements) element.write(each, writer)
-  return writer.finish()
+/** How many bytes they are. */
+function writeAll<T>(elements: readonly T[], element: Codec<T>, to: Writer): number {
+  const start = to.length
+  for (const each of elements) element.write(each, to)
+  return to.length - start
 }
 
 /** What only the destination reads. */
@@ -215,15 +241,20 @@ export interface ReadPayload {
   readonly security: SecurityBlock
 }
 
-/** Throws DecodeError. `payload` is that of a whole message: fragments are put together first. */
+/**
+ * Throws DecodeError. `payload` is that of a whole message: fragments are put together first. Fields of more than 64 bytes
+ * are views on it: who keeps one for long makes a copy.
+ */
 export function readPayload(payload: Uint8Array): ReadPayload {
-  const reader = new Reader(payload, "Message")
+  const reader = new Reader(payload, "Message", true)
   reader.enter(".contents")
   const contents = MessageContents.read(reader)
   reader.leave()
   const contentsBytes = payload.subarray(0, payload.length - reader.remaining)
   reader.enter(".security")
-  const security = reader.frame(reader.remaining, () => SecurityBlock.read(reader))
+  const outerEnd = reader.open(reader.remaining)
+  const security = SecurityBlock.read(reader)
+  reader.close(outerEnd)
   return { contents, contentsBytes, security }
 }
 

@@ -39,5 +39,8 @@ export const NO_SIGNATURE: Signature = {
   value: new Uint8Array(),
 }
 
+/** The bucket that verifies a message's signatures. */
+export const Certificates = list(u16, GenericCertificate)
+
 export type SecurityBlock = Value<typeof SecurityBlock>
-export const SecurityBlock = struct({ certificates: list(u16, GenericCertificate), signature: Signature })
+export const SecurityBlock = struct({ certificates: Certificates, signature: Signature })

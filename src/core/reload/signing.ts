@@ -1,14 +1,21 @@
 import type { Certificate, Cryptography, Identity } from "../identity/certificate.ts"
-import { concat, equalBytes } from "../kit/bytes.ts"
+import { concat } from "../kit/bytes.ts"
 import type { Hashes } from "../kit/crypto.ts"
 import { FormatError, invariant } from "../kit/errors.ts"
 import { fromHex, toHex } from "../kit/hex.ts"
 import { LIMITS } from "../kit/limits.ts"
+import { NOTHING } from "../kit/machine.ts"
 import { encode, struct, u32, u64 } from "../wire/codec.ts"
 import { Writer } from "../wire/writer.ts"
-import { ResourceId, TransactionId } from "./header.ts"
-import { MessageContents } from "./message.ts"
-import { type GenericCertificate, SecurityBlock, type Signature, SignerIdentity } from "./security.ts"
+import { type ForwardingHeader, ResourceId, TransactionId } from "./header.ts"
+import { MessageContents, writeMessage } from "./message.ts"
+import {
+  Certificates,
+  type GenericCertificate,
+  type SecurityBlock,
+  Signature,
+  SignerIdentity,
+} from "./security.ts"
 import { KindId, type StoredData, type StoredValue, storedValue } from "./stored-data.ts"
 
 // RFC 6940 §6.3.4 and §7.1: who signs what, over which bytes. A certificate speaks for exactly one
@@ -21,10 +28,29 @@ export interface Refused {
 
 const SHA256 = 4
 
-/** The certificate by its hash: the form for certificates with one Node-ID. §6.3.4. */
-export function signerIdentityOf({ nodeIds, fingerprint }: Certificate): SignerIdentity {
+/** What all that one certificate signs has in common. */
+interface Signer {
+  /** The certificate by its hash: the form for certificates with one Node-ID. §6.3.4. */
+  readonly identity: SignerIdentity
+  /** The same as it is signed. */
+  readonly identityBytes: Uint8Array
+  /** The certificates of a message that needs no others, as they stand in it. */
+  readonly bucketBytes: Uint8Array
+}
+
+const signers = new WeakMap<Certificate, Signer>()
+
+function signerOf(certificate: Certificate): Signer {
+  const known = signers.get(certificate)
+  if (known !== undefined) return known
+  const { nodeIds, fingerprint, der } = certificate
   invariant(nodeIds.length === 1, "an identity's certificate holds one Node-ID")
-  return { kind: "cert-hash", hashAlgorithm: SHA256, hash: fromHex(fingerprint) }
+  const identity = { kind: "cert-hash", hashAlgorithm: SHA256, hash: fromHex(fingerprint) } as const
+  const identityBytes = encode(SignerIdentity, identity)
+  const bucketBytes = encode(Certificates, fillBucket(der, NOTHING))
+  const signer = { identity, identityBytes, bucketBytes }
+  signers.set(certificate, signer)
+  return signer
 }
 
 /** A message to be signed. `certificates`: DER of others' that its values need; ours goes along anyway. */
@@ -32,24 +58,53 @@ export interface MessageToSign {
   readonly overlay: number
   readonly transaction: TransactionId
   readonly contents: MessageContents
-  readonly certificates?: Iterable<Uint8Array>
+  readonly certificates?: readonly Uint8Array[]
 }
 
 /** The payload that follows the forwarding header: contents and security block. */
 export function signMessage(identity: Identity, message: MessageToSign): Uint8Array {
   const writer = new Writer()
+  return writer.finish(writeSigned(identity, message, writer))
+}
+
+/** Where the payload begins: what it is signed with stands in front of it. */
+function writeSigned(identity: Identity, message: MessageToSign, writer: Writer): number {
   MessagePlace.write(message, writer)
   const start = writer.length
   MessageContents.write(message.contents, writer)
   const end = writer.length
-  const signer = signerIdentityOf(identity.certificate)
-  SignerIdentity.write(signer, writer)
+  const signer = signerOf(identity.certificate)
+  writer.bytes(signer.identityBytes)
   const value = identity.sign(writer.written(0))
   writer.backTo(end)
-  const certificates = fillBucket(identity.certificate.der, message.certificates ?? [])
-  const signature: Signature = { algorithm: identity.algorithm, identity: signer, value }
-  SecurityBlock.write({ certificates, signature }, writer)
-  return writer.finish(start)
+  const { certificates = NOTHING } = message
+  if (certificates.length === 0) writer.bytes(signer.bucketBytes)
+  else Certificates.write(fillBucket(identity.certificate.der, certificates), writer)
+  Signature.write({ algorithm: identity.algorithm, identity: signer.identity, value }, writer)
+  return start
+}
+
+/** A whole message in brief memory: see `writeMessage`. */
+export interface SignedMessage {
+  readonly bytes: Uint8Array
+  /** That part of the bytes which has to be the same when it is sent again. */
+  readonly payload: Uint8Array
+}
+
+/** Signs a message and writes it with its header, behind so many free bytes, without a copy between. */
+export function writeSignedMessage(
+  identity: Identity,
+  header: ForwardingHeader,
+  message: Omit<MessageToSign, "overlay" | "transaction">,
+  free: number,
+): SignedMessage {
+  const { overlay, transaction } = header
+  const writer = new Writer()
+  const start = writeSigned(identity, { overlay, transaction, ...message }, writer)
+  const bytes = writeMessage(header, writer.written(start), free)
+  const payload = bytes.subarray(bytes.length - (writer.length - start))
+  writer.discard()
+  return { bytes, payload }
 }
 
 /** A message as `readPayload` took it apart, with `overlay` and `transaction` from its header. */
@@ -91,8 +146,10 @@ export interface ValueToSign {
 }
 
 export function signValue(identity: Identity, to: ValueToSign): StoredData {
-  const signer = signerIdentityOf(identity.certificate)
-  const value = identity.sign(valueInput(to, signer))
+  const signer = signerOf(identity.certificate).identity
+  const input = writeValueInput(to, signer)
+  const value = identity.sign(input.written(0))
+  input.discard()
   const signature: Signature = { algorithm: identity.algorithm, identity: signer, value }
   return { storageTime: to.storageTime, lifetime: to.lifetime, value: to.value, signature }
 }
@@ -113,9 +170,11 @@ export function verifyValue(
 ): Certificate | Refused {
   const signer = findSigner(cryptography, data.signature.identity, certificates)
   if ("refused" in signer) return signer
-  const input = valueInput({ resource, kind, ...data }, data.signature.identity)
-  if (!cryptography.verify(signer, data.signature.algorithm, input, data.signature.value))
-    return { refused: `the value's signature is not that of ${signer.userName}` }
+  const { storageTime, value, signature } = data
+  const input = writeValueInput({ resource, kind, storageTime, value }, signature.identity)
+  const isRight = cryptography.verify(signer, signature.algorithm, input.written(0), signature.value)
+  input.discard()
+  if (!isRight) return { refused: `the value's signature is not that of ${signer.userName}` }
   return signer
 }
 
@@ -171,15 +230,24 @@ export function readBucket(
 }
 
 /** Ours first, then as many of the others as a bucket may hold; receivers may know the rest. */
-function fillBucket(own: Uint8Array, others: Iterable<Uint8Array>): readonly GenericCertificate[] {
+function fillBucket(own: Uint8Array, others: readonly Uint8Array[]): readonly GenericCertificate[] {
   const bucket: GenericCertificate[] = []
   let room = LIMITS.reload.certificateBytesInMessage
   for (const der of [own, ...others]) {
     room -= der.length + 3
     if (room < 0 || bucket.length === LIMITS.reload.certificatesInMessage) break
-    if (bucket.length === 0 || !equalBytes(der, own)) bucket.push({ type: "x509", der })
+    if (bucket.length === 0 || !isSameCertificate(der, own)) bucket.push({ type: "x509", der })
   }
   return bucket
+}
+
+/** Compared from behind, where the signatures stand: those of one authority begin alike. */
+function isSameCertificate(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  let at = a.length - 1
+  while (at >= 0 && a[at] === b[at]) at--
+  return at < 0
 }
 
 /** What a signature covers: this, MessageContents, and SignerIdentity. §6.3.4. */
@@ -190,16 +258,13 @@ const MessagePlace = struct({ overlay: u32, transaction: TransactionId })
  * length as the presentation language has it. An array's index counts as 0, since an appended entry
  * learns its index from the storing peer. §7.1, §7.4.2.2.
  */
-function valueInput(
-  { resource, kind, storageTime, value }: Omit<ValueToSign, "lifetime">,
-  signer: SignerIdentity,
-): Uint8Array {
-  const signed = value.model === "array" ? { ...value, index: 0 } : value
-  return concat(
-    encode(ValuePlace, { resource, kind, storageTime }),
-    encode(storedValue(value.model), signed),
-    encode(SignerIdentity, signer),
-  )
+function writeValueInput(to: Omit<ValueToSign, "lifetime">, signer: SignerIdentity): Writer {
+  const { value } = to
+  const writer = new Writer()
+  ValuePlace.write(to, writer)
+  storedValue(value.model).write(value.model === "array" ? { ...value, index: 0 } : value, writer)
+  SignerIdentity.write(signer, writer)
+  return writer
 }
 
 const ValuePlace = struct({ resource: ResourceId, kind: KindId, storageTime: u64 })

@@ -2,7 +2,7 @@ import { equalBytes } from "../kit/bytes.ts"
 import { toHex } from "../kit/hex.ts"
 import { after, type Instant, seconds } from "../kit/time.ts"
 import { type DataModel, type StoredData, type StoredValue, storedData } from "../reload/stored-data.ts"
-import { decode, encode } from "../wire/codec.ts"
+import { decodeViews, encode } from "../wire/codec.ts"
 
 // StoredData begins with its length, storage_time and lifetime (RFC 6940 §7); only the lifetime changes.
 export const STORAGE_TIME_AT = 4
@@ -63,7 +63,7 @@ export function secondsLeft({ expiresAt, storedAt }: HeldValue, now: Instant): n
 }
 
 export const readHeld = (held: HeldValue, model: DataModel): StoredData =>
-  decode(storedData(model), held.wire, "StoredData")
+  decodeViews(storedData(model), held.wire, "StoredData")
 
 /** The bytes that all holders of the same value share: everything but its lifetime. */
 export const sharedBytes = ({ wire }: HeldValue): readonly Uint8Array[] => [

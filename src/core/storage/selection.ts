@@ -129,7 +129,9 @@ function select(
         (index) => valueIn(record, String(index), now) ?? { gap: { model, index, ...absent } },
       )
     case "dictionary": {
-      const keys = new Set(selection.length > 0 ? decode(DictionaryKeys, selection, "keys").map(toHex) : [])
+      const keys = new Set(
+        selection.length > 0 ? decode(DictionaryKeys, selection, "keys").map((key) => toHex(key)) : [],
+      )
       if (keys.size === 0) return livingValues(record, now)
       return [...keys].map(
         (slot) => valueIn(record, slot, now) ?? { gap: { model, key: fromHex(slot), ...absent } },

@@ -16,7 +16,7 @@ import {
   type StoreReq,
   storedData,
 } from "../reload/stored-data.ts"
-import { decode } from "../wire/codec.ts"
+import { decodeViews } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
 import type { StorageChange } from "./change.ts"
 import { HeldCertificates } from "./held-certificates.ts"
@@ -362,7 +362,7 @@ function nextGeneration(change: {
 
 function readStored({ model }: KindDefinition, wire: Uint8Array): StoredData | undefined {
   try {
-    return decode(storedData(model), wire, "StoredData")
+    return decodeViews(storedData(model), wire, "StoredData")
   } catch (problem) {
     if (problem instanceof DecodeError) return undefined
     throw problem

@@ -11,7 +11,7 @@ import {
   type StoreReq,
   storedDataList,
 } from "../reload/stored-data.ts"
-import { decode, encode, list, u8 } from "../wire/codec.ts"
+import { decodeViews, encode, list, u8 } from "../wire/codec.ts"
 import { DecodeError } from "../wire/decode-error.ts"
 import { forbids } from "./access.ts"
 import { type HeldValue, holdValue, isSameValue, supersedes } from "./held-value.ts"
@@ -126,7 +126,7 @@ class KindPlanner {
 
   #read(): readonly StoredData[] | StorageRefusal {
     try {
-      return decode(storedDataList(this.#definition.model), this.#data.values, this.#definition.name)
+      return decodeViews(storedDataList(this.#definition.model), this.#data.values, this.#definition.name)
     } catch (problem) {
       if (problem instanceof DecodeError) return refusal("Error_Invalid_Message", problem.message)
       throw problem

@@ -181,7 +181,8 @@ export class FabricStores implements Machine<FabricStoresInput, FabricStoresEffe
     try {
       const secrets = unsealSubscriber(cryptography, fabricKeys(), name, sealed)
       if (typeof secrets === "string") return secrets
-      this.#unsealed.set(name, { sealed, secrets })
+      // A copy: it is a window on the message that brought it.
+      this.#unsealed.set(name, { sealed: sealed.slice(), secrets })
       return secrets
     } catch (error) {
       if (error instanceof DecodeError) return error.message

@@ -28,6 +28,15 @@ export function decode<T>(codec: Codec<T>, bytes: Uint8Array, name: string): T {
   return reader.frame(bytes.length, () => codec.read(reader))
 }
 
+/**
+ * The same for who looks at the fields and lets go of them, or holds on to `bytes` anyway: those of more than 64 bytes are views
+ * on `bytes`, since a copy of each would be dear.
+ */
+export function decodeViews<T>(codec: Codec<T>, bytes: Uint8Array, name: string): T {
+  const reader = new Reader(bytes, name, true)
+  return reader.frame(bytes.length, () => codec.read(reader))
+}
+
 /** An unsigned integer, which may also stand as the length in front of something else. */
 export interface Unsigned extends Codec<number> {
   readonly size: number
@@ -75,7 +84,10 @@ export const fixed = (count: number): Codec<Uint8Array> => ({
 /** Bytes behind their length: `opaque x<0..2^16-1>` is `opaque(u16)`. */
 export const opaque = (length: Unsigned): Codec<Uint8Array> => ({
   read: (from) => from.bytes(from.unsigned(length.size)),
-  write: (value, to) => to.frame(length.size, () => to.bytes(value)),
+  write(value, to) {
+    to.unsigned(length.size, value.length)
+    to.bytes(value)
+  },
 })
 
 /** Opaque bytes that hold UTF-8. */
@@ -100,27 +112,37 @@ const utf8Encoder = new TextEncoder()
 /** Elements behind their length in bytes: `Thing x<0..2^16-1>` is `list(u16, Thing)`. */
 export const list = <T>(length: Unsigned, element: Codec<T>): Codec<readonly T[]> => ({
   read(from) {
-    return from.frame(from.unsigned(length.size), () => {
-      const elements: T[] = []
-      while (from.remaining > 0) {
-        from.enter(elements.length)
-        elements.push(element.read(from))
-        from.leave()
-      }
-      // One that has grown has room for sixteen more, and records are kept by the hundred thousand.
-      return elements.slice()
-    })
+    const outerEnd = from.open(from.unsigned(length.size))
+    const elements: T[] = []
+    while (from.remaining > 0) {
+      from.enter(elements.length)
+      elements.push(element.read(from))
+      from.leave()
+    }
+    from.close(outerEnd)
+    // One that has grown has room for sixteen more, and records are kept by the hundred thousand.
+    return elements.slice()
   },
-  write: (elements, to) =>
-    to.frame(length.size, () => {
-      for (const each of elements) element.write(each, to)
-    }),
+  write(elements, to) {
+    const start = to.open(length.size)
+    for (const each of elements) element.write(each, to)
+    to.close(length.size, start)
+  },
 })
 
 /** A value behind its own length in bytes. */
 export const framed = <T>(length: Unsigned, content: Codec<T>): Codec<T> => ({
-  read: (from) => from.frame(from.unsigned(length.size), () => content.read(from)),
-  write: (value, to) => to.frame(length.size, () => content.write(value, to)),
+  read(from) {
+    const outerEnd = from.open(from.unsigned(length.size))
+    const value = content.read(from)
+    from.close(outerEnd)
+    return value
+  },
+  write(value, to) {
+    const start = to.open(length.size)
+    content.write(value, to)
+    to.close(length.size, start)
+  },
 })
 
 /** The same bytes, seen as something handier. `parse` throws `FormatError` for what is none. */
@@ -190,16 +212,17 @@ export function select<const V extends Readonly<Record<string, Codec<object>>>>(
   return {
     read(from) {
       const kind = kinds.read(from)
-      const read = () => variants[kind]!.read(from)
-      const body = framing ? from.frame(from.unsigned(framing.length.size), read) : read()
+      const outerEnd = framing && from.open(from.unsigned(framing.length.size))
+      const body = variants[kind]!.read(from)
+      if (outerEnd !== undefined) from.close(outerEnd)
       return { kind, ...body } as Selected<V>
     },
     write(value, to) {
       const kind = value.kind as Extract<keyof V, string>
       kinds.write(kind, to)
-      const write = () => variants[kind]!.write(value, to)
-      if (framing) to.frame(framing.length.size, write)
-      else write()
+      const start = framing && to.open(framing.length.size)
+      variants[kind]!.write(value, to)
+      if (framing && start !== undefined) to.close(framing.length.size, start)
     },
   }
 }
