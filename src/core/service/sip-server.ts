@@ -143,6 +143,7 @@ class Server implements SipServer, Desk {
       this.#questions.deadline,
       this.#registrar.deadline,
       this.#subscribers.deadline,
+      this.#authentication.deadline,
       this.#services.deadline,
     )
   }
@@ -174,6 +175,7 @@ class Server implements SipServer, Desk {
   expire(now: Instant): readonly SipEffect[] {
     if (now < this.deadline) return NOTHING
     this.#subscribers.expire(now)
+    this.#authentication.expire(now)
     return [
       ...this.#perform(this.#proxy.expire(now), now),
       ...this.#questions.expire(now),

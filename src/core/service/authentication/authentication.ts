@@ -66,6 +66,15 @@ export class Authentication {
     this.#failures = new Failures(settings.trusted)
   }
 
+  /** When something may be forgotten. */
+  get deadline(): Instant {
+    return this.#nonces.deadline
+  }
+
+  expire(now: Instant): void {
+    this.#nonces.expire(now)
+  }
+
   /** Judges whether `request` comes from the user `claimed`; goes on with `then`, now or when the store has answered. */
   authenticate(
     { request, flow }: { readonly request: SipRequest; readonly flow: Flow },

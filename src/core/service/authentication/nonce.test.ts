@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { openSslHashes } from "../../../../test/support/hashes.ts"
 import { SeededRandom } from "../../kit/random.ts"
-import type { Instant } from "../../kit/time.ts"
+import { type Instant, NEVER } from "../../kit/time.ts"
 import { NONCE_LENGTH, Nonces } from "./nonce.ts"
 
 const nonces = (seed: number, key = 1) =>
@@ -63,4 +63,16 @@ test("thousands of nonces are told apart", () => {
     assert.equal(table.isUsed(1 + index), true)
     assert.equal(table.isUsed(2 + index), false)
   }
+})
+
+test("the count of a nonce is known to the end of its life, and forgotten soon after, though nobody uses another", () => {
+  const table = nonces(1)
+  assert.equal(table.deadline, NEVER)
+  const nonce = table.issue(at(0))
+  assert.ok(table.use(nonce, 1, at(0)))
+  for (const now of [at(0), at(299), at(300)]) table.expire(now)
+  assert.ok(table.judge(nonce, at(300)) === "fresh" && !table.use(nonce, 1, at(300)))
+  let last = at(0)
+  for (; table.deadline !== NEVER; table.expire(last)) last = table.deadline
+  assert.ok(last > at(300) && last < at(604), `${last}`)
 })

@@ -3,7 +3,7 @@ import type { Hashes } from "../../kit/crypto.ts"
 import { Hmac } from "../../kit/hmac.ts"
 import { LIMITS } from "../../kit/limits.ts"
 import type { Random } from "../../kit/random.ts"
-import { type Duration, type Instant, minutes, seconds } from "../../kit/time.ts"
+import { after, type Duration, type Instant, minutes, NEVER, seconds } from "../../kit/time.ts"
 import { NONCE_WORDS, NonceUses } from "./nonce-uses.ts"
 
 /** How long a nonce is good for: the bound on a replay across nodes. */
@@ -11,6 +11,9 @@ export const NONCE_LIFE: Duration = minutes(5)
 
 /** Clocks of nodes differ; a nonce from further in the future is forged or the fabric is ill. */
 const CLOCK_SKEW = seconds(60)
+
+/** So old a generation of uses becomes the older one: a nonce is good to the end of its life. */
+const OLD: Duration = (NONCE_LIFE + 1) as Duration
 
 /** Seconds and a salt of two words; the rest is a truncated HMAC of them. */
 const CLEAR_WORDS = 3
@@ -96,14 +99,26 @@ export class Nonces {
 
   /** The same of the nonce that was judged last. */
   useJudged(nonceCount: number, now: Instant): boolean {
-    if (now - this.#rotated > NONCE_LIFE || this.#uses.size >= LIMITS.sip.nonceCounts) {
-      this.#oldUses = this.#uses
-      this.#uses = new NonceUses()
-      this.#rotated = now
-    }
+    if (now - this.#rotated > NONCE_LIFE || this.#uses.size >= LIMITS.sip.nonceCounts) this.#rotate(now)
     if (this.isUsed(nonceCount)) return false
     this.#uses.set(this.#nonce, nonceCount)
     return true
+  }
+
+  /** When uses may be forgotten of nonces that nobody can use any more. */
+  get deadline(): Instant {
+    const isEmpty = this.#uses.size === 0 && this.#oldUses.size === 0
+    return isEmpty ? NEVER : after(this.#rotated as Instant, OLD)
+  }
+
+  expire(now: Instant): void {
+    if (now >= this.deadline) this.#rotate(now)
+  }
+
+  #rotate(now: Instant): void {
+    this.#oldUses = this.#uses
+    this.#uses = new NonceUses()
+    this.#rotated = now
   }
 
   #count(): number {
