@@ -76,8 +76,8 @@ export class ClientTransactions {
     return this.#unanswered
   }
 
-  start({ branch, ...what }: Extract<LayerInput, { kind: "start" }>, now: Instant, out: LayerEffect[]): void {
-    this.#start(branch, branch, what, now, out)
+  start(what: Extract<LayerInput, { kind: "start" }>, now: Instant, out: LayerEffect[]): void {
+    this.#start(what.branch, what.branch, what, now, out)
   }
 
   cancel(branch: string, now: Instant, out: LayerEffect[]): void {

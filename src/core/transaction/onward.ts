@@ -63,6 +63,8 @@ export class OnwardReader {
   readonly #request = new MessageScan()
   /** Of the request: where its values begin and end, as in `Repeated`, but counted from the beginning; behind them further Vias. */
   readonly #places: number[] = []
+  /** So many of these numbers count: to empty an array, and let it grow again, takes as long as to compare two fields. */
+  #filled = 0
   /** Where our own Via begins in it. */
   #ownVia = 0
   #branch = ""
@@ -101,10 +103,10 @@ export class OnwardReader {
   }
 
   #findPlaces(request: Uint8Array, repeated: Repeated | undefined): boolean {
-    const places = this.#places
-    places.length = 0
     if (repeated === undefined) return this.#scanPlaces(request)
-    for (const fromEnd of repeated) places.push(request.length - fromEnd)
+    const places = this.#places
+    for (let at = 0; at < repeated.length; at++) places[at] = request.length - repeated[at]!
+    this.#filled = repeated.length
     this.#ownVia = request.indexOf(LF) + 1 + VIA_NAME
     return true
   }
@@ -114,17 +116,21 @@ export class OnwardReader {
     if (!scan.read(request) || scan.countOf(VIA) < 2) return false
     const { fields } = scan
     this.#ownVia = fields[scan.first(VIA) + VALUE_START]!
-    places.push(0, 0) // For the first Via below ours.
-    for (const number of NEEDED)
-      places.push(fields[scan.first(number) + VALUE_START]!, fields[scan.first(number) + VALUE_END]!)
+    let filled = VIA_PLACE + 2
+    for (const number of NEEDED) {
+      places[filled++] = fields[scan.first(number) + VALUE_START]!
+      places[filled++] = fields[scan.first(number) + VALUE_END]!
+    }
     let place = scan.first(VIA)
     for (let below = 1; below < scan.countOf(VIA); below++) {
       do place += FIELD_STRIDE
       while (fields[place + FIELD_NUMBER] !== VIA)
-      const at = below === 1 ? VIA_PLACE : places.length
+      const at = below === 1 ? VIA_PLACE : filled
+      if (below > 1) filled += 2
       places[at] = fields[place + VALUE_START]!
       places[at + 1] = fields[place + VALUE_END]!
     }
+    this.#filled = filled
     return true
   }
 
@@ -181,7 +187,7 @@ export class OnwardReader {
       this.#isAlikeAt(bytes, scan.first(CSEQ), request, CSEQ_PLACE)
     if (!isAlike || !this.#isBeginningAlike(bytes, scan.first(VIA), request)) return false
     const below = scan.countOf(VIA) - 1
-    if (below !== 1 + (this.#places.length - FURTHER_PLACE) / 2) return false
+    if (below !== 1 + (this.#filled - FURTHER_PLACE) / 2) return false
     let place = scan.first(VIA)
     for (let count = 0; count < below; count++) {
       do place += FIELD_STRIDE

@@ -2,7 +2,7 @@ import type { Appointed } from "../../kit/deadlines.ts"
 import { LIMITS } from "../../kit/limits.ts"
 import { DeferredRequest } from "../../sip/deferred-request.ts"
 import { tagOf, toOf, topVia } from "../../sip/fields.ts"
-import type { SipRequest, SipResponse } from "../../sip/message.ts"
+import type { Headers, SipRequest, SipResponse } from "../../sip/message.ts"
 import { serializeMessage } from "../../sip/serialize.ts"
 import type { Flow, Hop } from "../../sip/transport.ts"
 import type { Origin, ServerKey } from "../../transaction/layer-interface.ts"
@@ -143,6 +143,8 @@ export function branchOnwards(
   return branch
 }
 
+const AS_THEY_ARE = (headers: Headers): Headers => headers
+
 /** What the transaction layer does for it. `bytes`: the request as it goes out. */
 export function sendOnwards(
   user: Branch,
@@ -150,13 +152,16 @@ export function sendOnwards(
   { branch, request, bytes }: { branch: string; request: SipRequest; bytes: Uint8Array },
 ): readonly ForkingEffect[] {
   const origin = user.context
-  const start = { kind: "start", branch, request, hop, bytes, repeated, user, origin } as const
-  if (trying === undefined) return [{ kind: "transact", input: start }]
+  if (trying === undefined) {
+    const start = { kind: "start", branch, request, hop, bytes, repeated, user, origin } as const
+    return [{ kind: "transact", input: start }]
+  }
   // As it is sent, should it be cancelled or refused.
-  const sent = new DeferredRequest(request.method, target.requestUri, bytes, (headers) => headers)
+  const sent = new DeferredRequest(request.method, target.requestUri, bytes, AS_THEY_ARE)
+  const start = { kind: "start", branch, request: sent, hop, bytes, repeated, user, origin } as const
   return [
     { kind: "transact", input: { kind: "trying", server: origin.server, bytes: trying } },
-    { kind: "transact", input: { ...start, request: sent } },
+    { kind: "transact", input: start },
   ]
 }
 

@@ -12,7 +12,7 @@ import type { DialogRequest } from "../proxy/interface.ts"
 import { isSecure } from "../proxy/request.ts"
 import { literalHop } from "../proxy/resolve-plan.ts"
 import type { Flows } from "./flows.ts"
-import { isCSeq, isWord, readAddress, readForwards, readVia } from "./plain-fields.ts"
+import { isCSeq, isWord, readAddress, readForwards, readVia, sequenceOf } from "./plain-fields.ts"
 import { ScannedRequest } from "./scanned-request.ts"
 import type { Tokens } from "./tokens.ts"
 
@@ -156,7 +156,7 @@ export class DialogRequests {
   /** As `loopMark` makes it. */
   #mark(uri: string, callId: string, cseq: string): string {
     const { fields, count } = this.#request.scan
-    const lines = [uri, callId, String(Number.parseInt(cseq, 10))]
+    const lines = [uri, callId, sequenceOf(cseq)]
     for (let place = 0; place < count * FIELD_STRIDE; place += FIELD_STRIDE)
       if (fields[place + FIELD_NUMBER] === ROUTE) lines.push(this.#request.valueAt(place))
     lines.push(this.#request.value(FROM), this.#request.value(TO))

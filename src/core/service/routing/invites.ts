@@ -3,7 +3,15 @@ import { FIELD_NUMBER, FIELD_STRIDE, NAME_START, VALUE_END, VALUE_START } from "
 import { headerNumber } from "../../sip/scan-names.ts"
 import type { Flow } from "../../sip/transport.ts"
 import type { Repeated } from "../../transaction/onward.ts"
-import { isCSeq, isWord, type ReadVia, readAddress, readForwards, readVia } from "./plain-fields.ts"
+import {
+  isCSeq,
+  isWord,
+  type ReadVia,
+  readAddress,
+  readForwards,
+  readVia,
+  sequenceOf,
+} from "./plain-fields.ts"
 import { ScannedRequest } from "./scanned-request.ts"
 
 /** An INVITE that begins a dialog, from a phone that is reached at its Contact, with its password. */
@@ -103,11 +111,10 @@ export class Invites {
 
   /** As `loopMark` makes it. */
   #mark(uri: string, callId: string, cseq: string): string {
-    const number = String(Number.parseInt(cseq, 10))
     const lines = [
       uri,
       callId,
-      number,
+      sequenceOf(cseq),
       this.#request.value(FROM),
       this.#request.value(TO),
       this.#request.value(CREDENTIALS),

@@ -37,6 +37,10 @@ export function isCSeq(text: string, method: string): boolean {
   return true
 }
 
+/** The number of such a CSeq, as a number is written. */
+export const sequenceOf = (cseq: string): string =>
+  cseq.charCodeAt(0) === ZERO ? String(Number.parseInt(cseq, 10)) : cseq.slice(0, cseq.indexOf(" "))
+
 /** 1 to 255. */
 export function readForwards(text: string): number | undefined {
   if (text.length > 3 || text.charCodeAt(0) === ZERO) return undefined

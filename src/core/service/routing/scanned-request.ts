@@ -27,6 +27,8 @@ export class ScannedRequest {
   #taken = 0
   /** Of what has been changed: where in the message, and by how much it has become longer. */
   readonly #changes: number[] = []
+  /** So many of these numbers count. */
+  #changed = 0
 
   /**
    * False where the general way has to judge it: it came otherwise than from a phone over UDP, is larger than most, is written
@@ -49,7 +51,7 @@ export class ScannedRequest {
   beginRest(): void {
     this.#rest = ""
     this.#taken = this.scan.fields[NAME_START]!
-    this.#changes.length = 0
+    this.#changed = 0
   }
 
   /** Puts another value in the place of a field's. */
@@ -67,7 +69,8 @@ export class ScannedRequest {
   #change(start: number, end: number, text: string): void {
     this.#rest += this.text.slice(this.#taken, start) + text
     this.#taken = end
-    this.#changes.push(start, text.length - (end - start))
+    this.#changes[this.#changed++] = start
+    this.#changes[this.#changed++] = text.length - (end - start)
   }
 
   endRest(): string {
@@ -90,7 +93,7 @@ export class ScannedRequest {
 
   #fromEnd(at: number): number {
     let length = this.scan.bodyEnd - at
-    for (let change = 0; change < this.#changes.length; change += 2)
+    for (let change = 0; change < this.#changed; change += 2)
       if (this.#changes[change]! >= at) length += this.#changes[change + 1]!
     return length
   }

@@ -79,6 +79,8 @@ export class BatchedDatagrams implements DatagramTransport {
   /** Of the outgoing slots: whom to tell, and of which address. */
   readonly #senders: Failed[] = []
   readonly #targets: Address[] = []
+  /** So many of the slots are filled. */
+  #filled = 0
   /** What is free of the outgoing memory. */
   readonly #room: { readonly memory: Uint8Array; at: number }
   #isFlushPlanned = false
@@ -121,17 +123,18 @@ export class BatchedDatagrams implements DatagramTransport {
     if (!isPort(to.port)) return tell(failed, noPort(to))
     if (bytes.length > SEND_BYTES)
       return tell(failed, socketFailure(systemError(-system.errno.EMSGSIZE, "send"), to))
-    if (this.#senders.length === SEND_SLOTS || this.#room.at + bytes.length > SEND_BYTES) this.#flush()
+    if (this.#filled === SEND_SLOTS || this.#room.at + bytes.length > SEND_BYTES) this.#flush()
     if (this.#waiting.length > 0) return this.#queue({ bytes: bytes.slice(), to, failed })
-    const slot = this.#senders.length
+    const slot = this.#filled
     if (!this.#book.write(this.#out, slot, to)) return tell(failed, unreachable(to, this.local))
     const room = this.#room
     const isThere = bytes.buffer === this.#out.buffer && bytes.byteOffset === room.at
     if (!isThere) room.memory.set(bytes, room.at)
     this.#out.place(slot, room.at, bytes.length)
     room.at += bytes.length
-    this.#senders.push(failed)
-    this.#targets.push(to)
+    this.#senders[slot] = failed
+    this.#targets[slot] = to
+    this.#filled++
     if (this.#isReceiving || this.#isFlushPlanned) return
     this.#isFlushPlanned = true
     queueMicrotask(this.#flushLater)
@@ -181,7 +184,7 @@ export class BatchedDatagrams implements DatagramTransport {
     try {
       for (let slot = 0; slot < count && !this.#isClosed; slot++) {
         this.#take(slot)
-        if (this.#senders.length >= share) this.#flush()
+        if (this.#filled >= share) this.#flush()
       }
     } finally {
       this.#isReceiving = false
@@ -206,7 +209,7 @@ export class BatchedDatagrams implements DatagramTransport {
 
   /** Hands over all slots; what the kernel has no room for waits. */
   #flush(): void {
-    const count = this.#senders.length
+    const count = this.#filled
     if (count === 0 || this.#isClosed) return
     let slot = 0
     while (slot < count) {
@@ -224,8 +227,7 @@ export class BatchedDatagrams implements DatagramTransport {
       const bytes = this.#out.dataOf(slot).slice()
       this.#queue({ bytes, to: this.#targets[slot]!, failed: this.#senders[slot]! })
     }
-    this.#senders.length = 0
-    this.#targets.length = 0
+    this.#filled = 0
     this.#room.at = 0
   }
 
