@@ -1,7 +1,7 @@
-import { concat, toUtf8 } from "../kit/bytes.ts"
 import { DigestSet } from "../kit/digest-set.ts"
 import { fromHex } from "../kit/hex.ts"
 import { LIMITS } from "../kit/limits.ts"
+import { Writer } from "../wire/writer.ts"
 import type { AlgorithmNumbers, Certificate, Cryptography, Identity } from "./certificate.ts"
 
 /**
@@ -96,7 +96,15 @@ export class RememberingCryptography implements Cryptography {
     signed: Uint8Array,
     value: Uint8Array,
   ): Uint8Array {
-    const about = toUtf8(`${fingerprint} ${hash} ${signature} ${value.length} `)
-    return this.#inner.sha256(concat(about, signed, value))
+    const writer = new Writer()
+    writer.hex(fingerprint)
+    writer.unsigned(1, hash)
+    writer.unsigned(1, signature)
+    writer.unsigned(4, value.length)
+    writer.bytes(signed)
+    writer.bytes(value)
+    const key = this.#inner.sha256(writer.written(0))
+    writer.discard()
+    return key
   }
 }

@@ -1,3 +1,4 @@
+import { briefMemory } from "../kit/brief-memory.ts"
 import { equalBytes } from "../kit/bytes.ts"
 import { toHex } from "../kit/hex.ts"
 import { after, type Instant, seconds } from "../kit/time.ts"
@@ -49,12 +50,17 @@ export function slotOf(value: StoredValue): string {
   }
 }
 
-/** The value on the wire with what is left of its lifetime, rounded up to whole seconds. */
-export function wireAt(held: HeldValue, now: Instant): Uint8Array {
-  const wire = held.wire.slice()
-  const lifetime = secondsLeft(held, now)
-  for (let i = 0; i < 4; i++) wire[LIFETIME_AT + i] = (lifetime >>> (24 - 8 * i)) & 0xff
-  return wire
+/** The values on the wire, one behind the other, each with what is left of its lifetime, rounded up to whole seconds; in brief memory. */
+export function wireAt(values: readonly HeldValue[], now: Instant): Uint8Array {
+  const all = briefMemory(values.reduce((sum, { wire }) => sum + wire.length, 0))
+  let at = 0
+  for (const held of values) {
+    all.set(held.wire, at)
+    const lifetime = secondsLeft(held, now)
+    for (let i = 0; i < 4; i++) all[at + LIFETIME_AT + i] = (lifetime >>> (24 - 8 * i)) & 0xff
+    at += held.wire.length
+  }
+  return all
 }
 
 /** Never more than it came with, should the clock have been set back. */

@@ -33,12 +33,15 @@ export function fetchValues(
   now: Instant,
 ): Uint8Array {
   const codec = storedData(definition.model)
+  const selected = select(definition, record, specifier, now)
+  if (areAllHeld(selected)) return wireAt(selected, now)
   return concat(
-    ...select(definition, record, specifier, now).map((each) =>
-      "gap" in each ? encode(codec, synthetic(each.gap)) : wireAt(each, now),
-    ),
+    ...selected.map((each) => ("gap" in each ? encode(codec, synthetic(each.gap)) : wireAt([each], now))),
   )
 }
+
+const areAllHeld = (selected: readonly Selected[]): selected is readonly HeldValue[] =>
+  selected.every((each) => !("gap" in each))
 
 /** What Stat answers for one Kind: the same values, each by length and hash. Throws like `fetchValues`. */
 export function statValues(

@@ -1,5 +1,4 @@
 import type { Certificate, Cryptography } from "../identity/certificate.ts"
-import { concat } from "../kit/bytes.ts"
 import { FormatError } from "../kit/errors.ts"
 import { LIMITS } from "../kit/limits.ts"
 import { NOTHING } from "../kit/machine.ts"
@@ -372,5 +371,5 @@ function readStored({ model }: KindDefinition, wire: Uint8Array): StoredData | u
 const copyOfValues = (record: KindRecord, values: readonly HeldValue[], now: Instant): StoreKindData => ({
   kind: record.definition.id,
   generation: record.generation,
-  values: concat(...values.map((held) => wireAt(held, now))),
+  values: wireAt(values, now),
 })

@@ -1,3 +1,4 @@
+import { briefMemory } from "../kit/brief-memory.ts"
 import type { DataModel } from "../reload/stored-data.ts"
 import { STORAGE_TIME_AT, VALUE_AT } from "./held-value.ts"
 
@@ -38,14 +39,14 @@ export function splitValue(wire: Uint8Array, model: DataModel): ValueParts {
   }
 }
 
-/** The wire that it was. */
+/** The wire that it was, in brief memory. */
 export function joinValue(parts: ValueParts, model: DataModel): Uint8Array {
   const { times, key, exists, value, signerBytes, signature } = parts
   const existsAt = VALUE_AT + (model === "dictionary" ? 2 : 0) + key.length
   const signerAt = existsAt + 5 + value.length
   const signatureAt = signerAt + signerBytes.length + 2
-  const wire = new Uint8Array(signatureAt + signature.length)
-  const view = new DataView(wire.buffer)
+  const wire = briefMemory(signatureAt + signature.length)
+  const view = new DataView(wire.buffer, wire.byteOffset)
   view.setUint32(0, wire.length - STORAGE_TIME_AT)
   wire.set(times, STORAGE_TIME_AT)
   if (model === "dictionary") view.setUint16(VALUE_AT, key.length)
