@@ -90,10 +90,11 @@ export class Newcomers {
   oldHolders(resource: ResourceId): readonly NodeId[] {
     this.#forget()
     const { topology, self } = this.#fabric
-    const old = [self, ...topology.peers(), ...this.#missed()].filter((node) => !this.#came.has(node))
-    const turn = (node: NodeId) => `${node >= (resource as string) ? 0 : 1}${node}`
-    const ring = [...new Set(old)].sort((a, b) => (turn(a) < turn(b) ? -1 : 1))
-    return ring.slice(0, COPIES).filter((node) => !this.#went.has(node))
+    const first: NodeId[] = []
+    // Asked for each read of what is not there: all peers are not put in order for the sake of three.
+    for (const node of [self, ...topology.peers(), ...this.#missed()])
+      if (!this.#came.has(node)) addToFirst(first, node, resource)
+    return first.filter((node) => !this.#went.has(node))
   }
 
   /** The dead without whom we may not know all. */
@@ -110,4 +111,17 @@ export class Newcomers {
   #isOver(at: Instant, span: Duration): boolean {
     return this.#fabric.now > after(at, span)
   }
+}
+
+/** Of the nodes that were added, the first so many at the Resource-ID or behind it on the ring; each once. */
+function addToFirst(first: NodeId[], node: NodeId, resource: ResourceId): void {
+  const isInFront = (other: NodeId) =>
+    node >= (resource as string) === other >= (resource as string)
+      ? node < other
+      : node >= (resource as string)
+  let at = first.length
+  while (at > 0 && isInFront(first[at - 1]!)) at--
+  if (at === COPIES || first[at - 1] === node) return
+  first.splice(at, 0, node)
+  if (first.length > COPIES) first.pop()
 }
