@@ -177,15 +177,17 @@ class WorkerStore implements RecordStore {
   }
 }
 
-/** A view of a few bytes would be sent with all of the buffer that it looks into. */
 function compact(change: StorageChange): StorageChange {
   switch (change.kind) {
     case "put":
-      return { ...change, value: new Uint8Array(change.value) }
+      return isWhole(change.value) ? change : { ...change, value: new Uint8Array(change.value) }
     case "certificate":
-      return { ...change, der: new Uint8Array(change.der) }
+      return isWhole(change.der) ? change : { ...change, der: new Uint8Array(change.der) }
     case "delete":
     case "forget-certificate":
       return change
   }
 }
+
+/** A view of a few bytes would be sent with all of the buffer that it looks into. */
+const isWhole = ({ length, buffer }: Uint8Array): boolean => length === buffer.byteLength
