@@ -2,6 +2,14 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
+import { FakeCryptography, fakeAuthority } from "../../src/core/identity/fake-cryptography.ts"
+import { parseNodeId } from "../../src/core/identity/node-id.ts"
+import type { Instant } from "../../src/core/kit/time.ts"
+import { FRAME_HEADER, Framing } from "../../src/core/link/framing.ts"
+import type { ForwardingHeader, TransactionId } from "../../src/core/reload/header.ts"
+import { readHeader, readPayload } from "../../src/core/reload/message.ts"
+import { writeSignedMessage } from "../../src/core/reload/signing.ts"
+import { openSslHashes } from "../support/hashes.ts"
 import { RelayedCalls } from "../support/relayed-calls.ts"
 import { Farm, statusOf, valuesIn } from "../support/sip-farm.ts"
 
@@ -16,6 +24,8 @@ const BASELINES = {
   options: 5_500,
   call: 77_000,
   relayed: 35_600,
+  /** Of memory outside the heap: each piece of that costs more than its bytes. */
+  message: 770,
 }
 const MARGIN = 1.5
 
@@ -130,6 +140,36 @@ test("a call that is relayed, answered and ended allocates no more than it did",
     assert.equal(statusOf(alice.lastAnswer()), 200)
     clear()
   })
+})
+
+test("a RELOAD message that is signed, framed, and read at the other end takes memory for its bytes and no more", () => {
+  const node = parseNodeId("0123456789abcdef".repeat(2))
+  const cryptography = new FakeCryptography(openSslHashes)
+  const identity = fakeAuthority(cryptography, { overlay: "example.org", seed: 1 }).issue({ nodeId: node })
+  const header: ForwardingHeader = {
+    ...{ overlay: 1, configurationSequence: 1, ttl: 100, fragment: { last: true, offset: 0 } },
+    ...{ transaction: "0123456789abcdef" as TransactionId, maxResponseLength: 0 },
+    ...{ via: [], destination: [{ kind: "node", node }], options: [] },
+  }
+  const values = new Uint8Array(250)
+  const body = { kind: "fetch-ans", kinds: [{ kind: 1, generation: 1, values }] } as const
+  const [one, other] = [new Framing(65_536), new Framing(65_536)]
+  const now = 0 as Instant
+  const exchange = () => {
+    const contents = { body, extensions: [] }
+    const { bytes } = writeSignedMessage(identity, header, { contents }, FRAME_HEADER)
+    one.frameInPlace(bytes, now)
+    const [event] = other.receive(bytes, now)
+    assert.ok(event?.kind === "message")
+    assert.equal(readPayload(readHeader(event.bytes).payload).contents.body.kind, "fetch-ans")
+    one.receive(event.acknowledgement, now)
+  }
+  for (let i = 0; i < WARM_UP; i++) exchange()
+  collect()
+  const before = process.memoryUsage().arrayBuffers
+  // Few enough that nothing is collected meanwhile.
+  for (let i = 0; i < 400; i++) exchange()
+  judge("message", Math.round((process.memoryUsage().arrayBuffers - before) / 400))
 })
 
 test("a whole call allocates no more in its node than it did, its messages apart from whoever writes them", () => {
