@@ -11,6 +11,8 @@ const NOT_IN = -1
 export class RowHeap {
   readonly #timeOf: (row: number) => Instant
   #size = 0
+  /** When the first is due, which is asked again and again; undefined where that may have changed. */
+  #next: Instant | undefined
   #heap = new Int32Array(FIRST_ROWS)
   /** By row: where it stands in the heap. */
   #index = new Int32Array(FIRST_ROWS).fill(NOT_IN)
@@ -25,7 +27,8 @@ export class RowHeap {
 
   /** NEVER where there is none. */
   get next(): Instant {
-    return this.#size === 0 ? NEVER : this.#timeOf(this.#heap[0]!)
+    this.#next ??= this.#size === 0 ? NEVER : this.#timeOf(this.#heap[0]!)
+    return this.#next
   }
 
   has(row: number): boolean {
@@ -34,6 +37,7 @@ export class RowHeap {
 
   /** A row is new, or has another time. */
   settle(row: number): void {
+    this.#next = undefined
     if (row >= this.#index.length) this.#makeRoom(row)
     if (this.#index[row] === NOT_IN) {
       if (this.#size === this.#heap.length)
@@ -45,6 +49,7 @@ export class RowHeap {
 
   delete(row: number): void {
     if (!this.has(row)) return
+    this.#next = undefined
     const index = this.#index[row]!
     this.#index[row] = NOT_IN
     const last = this.#heap[--this.#size]!

@@ -137,12 +137,11 @@ export class EdgeRows {
     return readContact(this.#unpacker)
   }
 
-  /** Where the host stands that the first registration came from: see `seekAor`. */
+  /** Also where the host stands that the first registration came from. */
   seekHost(row: number): void {
-    this.rows.seek(row)
-    this.#toTexts()
+    this.seekAor(row)
     const unpacker = this.#unpacker
-    unpacker.skip()
+    unpacker.at = this.aorEnd
     const length = unpacker.count()
     this.hostStart = unpacker.at
     this.hostEnd = unpacker.at + length

@@ -140,30 +140,24 @@ export class Known {
     const { lead, start, end, parametersStart, parametersEnd, q } = this.#rows.contact(this.row)
     const { memory } = this.#rows.rows
     writer.text("<")
-    if (lead >= LEAD.user) this.#writeUser(writer)
-    if (lead >= LEAD.source) this.#writeSource(writer)
+    if (lead >= LEAD.user) this.#writeLead(writer, lead)
     writer.bytes(memory, start, end)
     writer.text(">")
     writer.bytes(memory, parametersStart, parametersEnd)
     if (q !== 1_000) writer.text(`;q=${q / 1_000}`)
   }
 
-  #writeUser(writer: ContactWriter): void {
-    const rows = this.#rows
-    rows.seekAor(this.row)
-    const { memory } = rows.rows
-    let end = rows.aorStart
-    while (memory[end] !== AT) end++
-    writer.text("sip:")
-    writer.bytes(memory, rows.aorStart, end + 1)
-  }
-
-  /** As `formatAddress` does. */
-  #writeSource(writer: ContactWriter): void {
+  /** The user of the AOR, and the source as `formatAddress` writes it. */
+  #writeLead(writer: ContactWriter, lead: number): void {
     const rows = this.#rows
     rows.seekHost(this.row)
-    const { hostStart, hostEnd } = rows
+    const { aorStart, hostStart, hostEnd } = rows
     const { memory, view } = rows.rows
+    let end = aorStart
+    while (memory[end] !== AT) end++
+    writer.text("sip:")
+    writer.bytes(memory, aorStart, end + 1)
+    if (lead < LEAD.source) return
     let colon = hostStart
     while (colon < hostEnd && memory[colon] !== COLON) colon++
     const isBracketed = colon < hostEnd
