@@ -1,6 +1,5 @@
 import { LIMITS } from "../../kit/limits.ts"
 import { NamedValues } from "../../kit/named-values.ts"
-import { Spread } from "../../kit/spread.ts"
 import { after, type Duration, type Instant, milliseconds, NEVER, seconds } from "../../kit/time.ts"
 import type { FoundSubscriber, Questions } from "../questions.ts"
 import type { SipEffect } from "../sip-server-interface.ts"
@@ -9,8 +8,6 @@ import type { Unavailable } from "../stores.ts"
 /** A changed password or a removed user is noticed within this time, a new user within the other. */
 const PRESENT_LIFE: Duration = seconds(10)
 const ABSENT_LIFE: Duration = milliseconds(500)
-/** Up to such a share of it is left out: a thousand who were asked for at one instant are not asked for again at one instant. */
-const LEFT_OUT = 0.4
 
 /** What lets a registration into the fabric has been read within this time. */
 const FRESH: Duration = seconds(1)
@@ -31,7 +28,6 @@ export class Subscribers {
   // Two generations, so that forgetting costs nothing: what is older than the last turn, but one, is over.
   #recent = new NamedValues<Remembered>()
   #older = new NamedValues<Remembered>()
-  readonly #spread = new Spread()
   #turnAt: Instant = NEVER
   /** What the store has said of a name, while that is being acted upon. */
   #said: { readonly name: string; readonly found: FoundSubscriber | Unavailable } | undefined
@@ -113,9 +109,8 @@ export class Subscribers {
   #remember(name: string, found: FoundSubscriber, now: Instant): void {
     if (2 * this.#recent.size >= LIMITS.sip.rememberedSubscribers) this.#turn(now)
     if (this.#turnAt === NEVER) this.#turnAt = after(now, PRESENT_LIFE)
-    const longest = found.kind === "present" ? PRESENT_LIFE : ABSENT_LIFE
-    const life = longest * (1 - LEFT_OUT * this.#spread.next())
-    this.#recent.set(name, { found, since: now, until: after(now, life as Duration) })
+    const life = found.kind === "present" ? PRESENT_LIFE : ABSENT_LIFE
+    this.#recent.set(name, { found, since: now, until: after(now, life) })
   }
 
   #turn(now: Instant): void {

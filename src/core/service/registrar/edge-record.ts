@@ -1,5 +1,5 @@
 import { mixed } from "../../kit/row-index.ts"
-import { after, before, type Duration, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
+import { after, type Duration, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
 import type { Binding, EdgeBindings } from "../stores.ts"
 import { identityOf } from "./bindings.ts"
@@ -7,12 +7,9 @@ import type { Registration } from "./register-request.ts"
 
 /**
  * Other nodes may remove what a refresh rests on: the record is read again within this time of a
- * refresh, and hardly more often.
+ * refresh, and no more often.
  */
 export const CHECK_EVERY = seconds(30)
-
-/** By up to so much it is read earlier: what thousands of phones rest on after a storm is not all read at one instant. */
-export const CHECKED_EARLIER = seconds(12)
 
 /** A binding whose phone came to this node: what the record does not know of it. */
 export interface EdgeRegistration {
@@ -83,26 +80,16 @@ export interface EdgeRecord {
    * as they are. 0 where it is not.
    */
   soleVersion: number
-  /** When the record was read last, or was to be; or a little before, so that it is read again so much earlier. */
+  /** When the record was read last, or was to be. */
   checkedAt: Instant
   /** Something was answered without it: it is to be read again CHECK_EVERY later. */
   isCheckDue: boolean
   held: Held[]
 }
 
-/** A registration that was refreshed after all that the record says against it, and has to stand in it again. */
-export interface Overlooked {
-  readonly registration: Registration
-  readonly flow: Flow
-}
-
 /** When the record is to be read again; NEVER where nothing was answered without it. */
 export const checkAt = ({ checkedAt, isCheckDue }: EdgeRecord): Instant =>
   isCheckDue ? after(checkedAt, CHECK_EVERY) : NEVER
-
-/** What is checked CHECK_EVERY after that is not overdue. */
-export const noLongerAgo = (checkedAt: Instant, now: Instant): Instant =>
-  Math.max(checkedAt, before(now, CHECK_EVERY)) as Instant
 
 /** When something of the record is due next. */
 export const dueAt = (record: EdgeRecord): Instant =>

@@ -1,15 +1,13 @@
 import { isAscii } from "../../kit/packed.ts"
 import { RowDeadlines } from "../../kit/row-deadlines.ts"
 import { hashOfText, mixed, RowIndex } from "../../kit/row-index.ts"
-import { Spread } from "../../kit/spread.ts"
-import { after, before, type Duration, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
+import { after, before, earliest, type Instant, NEVER, seconds } from "../../kit/time.ts"
 import type { Flow } from "../../sip/transport.ts"
 import type { EdgeBindings } from "../stores.ts"
 import { type EffectiveBinding, identityOf, latestWord, mergeBindings, soleVersionOf } from "./bindings.ts"
 import { FLAG, HELD } from "./edge-fields.ts"
 import {
   CHECK_EVERY,
-  CHECKED_EARLIER,
   checkAt,
   credentialsSum,
   dueAt,
@@ -19,8 +17,6 @@ import {
   heldAs,
   isAmong,
   type KnownShape,
-  noLongerAgo,
-  type Overlooked,
   registrationOf,
 } from "./edge-record.ts"
 import { EdgeRows } from "./edge-rows.ts"
@@ -40,6 +36,12 @@ export type Due =
   /** Refreshes were answered from memory: does the record still say what they rest on? */
   | { readonly kind: "check"; readonly aor: string }
 
+/** A registration that was refreshed after all that the record says against it, and has to stand in it again. */
+export interface Overlooked {
+  readonly registration: Registration
+  readonly flow: Flow
+}
+
 const NONE = -1
 
 /**
@@ -57,7 +59,6 @@ export class EdgeTable {
   readonly #byConnection = new Map<number, Set<number>>()
   /** No later than something is due. A refresh leaves that as it is. */
   readonly #deadlines = new RowDeadlines()
-  readonly #spread = new Spread()
   #size = 0
 
   constructor(self: string) {
@@ -219,14 +220,7 @@ export class EdgeTable {
       (held) => isAmong(own, held) && !fresh.some(({ identity }) => identity === held.identity),
     )
     const soleVersion = soleVersionOf(mergeBindings(entries, now), this.#self)
-    this.#rest(row, {
-      aor,
-      entries,
-      soleVersion,
-      checkedAt: this.#lately(now),
-      isCheckDue,
-      held: [...kept, ...fresh],
-    })
+    this.#rest(row, { aor, entries, soleVersion, checkedAt: now, isCheckDue, held: [...kept, ...fresh] })
   }
 
   /** Whether something was answered from memory since the record was read. */
@@ -253,14 +247,14 @@ export class EdgeTable {
       else if (isUnchecked && latestWord(entries, each.identity) <= refreshed.at)
         overlooked.push({ registration: registrationOf(each), flow })
     }
-    this.#rest(row, { aor, entries, soleVersion, checkedAt: this.#lately(now), isCheckDue: false, held })
+    this.#rest(row, { aor, entries, soleVersion, checkedAt: now, isCheckDue: false, held })
     return overlooked
   }
 
   /** The record could not be read. */
   postponeCheck(aor: string, now: Instant): void {
     const row = this.#find(aor)
-    if (row !== NONE) this.#checkLater(row, this.#lately(now))
+    if (row !== NONE) this.#checkLater(row, now)
   }
 
   /** Whatever is held of this AOR is not any more. */
@@ -338,10 +332,6 @@ export class EdgeTable {
     return row === NONE ? undefined : this.#rows.read(row)
   }
 
-  #lately(now: Instant): Instant {
-    return before(now, (CHECKED_EARLIER * this.#spread.next()) as Duration)
-  }
-
   #checkLater(row: number, checkedAt: Instant): void {
     this.#rows.setCheckDue(row, checkedAt)
     this.#bringForward(row, after(checkedAt, CHECK_EVERY))
@@ -393,5 +383,9 @@ export class EdgeTable {
     }
   }
 }
+
+/** What is checked CHECK_EVERY after that is not overdue. */
+const noLongerAgo = (checkedAt: Instant, now: Instant): Instant =>
+  Math.max(checkedAt, before(now, CHECK_EVERY)) as Instant
 
 const hashOf = (aor: string): number => mixed(hashOfText(aor))
